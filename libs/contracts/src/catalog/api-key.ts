@@ -1,0 +1,41 @@
+import { defineEvent } from '../define';
+import { Flag, Instant, OneOf, Optional, Pattern, TextList, Uuid } from '../fields';
+import { TOPICS } from '../topics';
+import { Entity, entityId } from './entity';
+
+/** `admin` is the platform's own key; the others belong to one tenant. */
+export const SCOPES = ['conversions:write', 'reversals:write', 'identities:write', 'receipts:read', 'rewards:read'] as const;
+export type Scope = (typeof SCOPES)[number];
+
+/** The digest of an API key: the key itself is shown once and kept by nobody. */
+export class ApiKeyData extends Entity {
+  /** SHA-256 of the whole key, hex. */
+  @Pattern(/^[0-9a-f]{64}$/) digest!: string;
+  @TextList(SCOPES.length, 64) scopes!: Scope[];
+  /** Conversions of a test key do everything and never reach money. */
+  @Flag() test!: boolean;
+  @OneOf(['secret']) kind!: 'secret';
+  @Optional() @Instant() expiresAt?: string | null;
+  @Optional() @Uuid() programId?: string | null;
+}
+
+export const ApiKeyChanged = defineEvent<ApiKeyData>({
+  type: 'credential.api_key',
+  version: 1,
+  topic: TOPICS.credentials,
+  schema: ApiKeyData,
+  keyOf: (d) => d.id,
+  idOf: entityId('api_key'),
+  timeOf: (d) => d.changedAt,
+  sample: {
+    tenantId: '11111111-1111-4111-8111-111111111111',
+    id: '12121212-1212-4212-8212-121212121212',
+    version: 1,
+    state: 'active',
+    changedAt: '2026-01-01T00:00:00.000Z',
+    digest: '0'.repeat(64),
+    scopes: ['conversions:write', 'reversals:write', 'identities:write', 'receipts:read'],
+    test: false,
+    kind: 'secret',
+  },
+});

@@ -1,0 +1,57 @@
+import { defineEvent } from '../define';
+import { Flag, Instant, OneOf, Optional, Pattern, Text, TextList, TextMap, Whole } from '../fields';
+import { TOPICS } from '../topics';
+import { Entity, entityId, termsKey } from './entity';
+
+const DAY_MS = 86_400_000;
+export const WINDOW_MAX_MS = 3650 * DAY_MS;
+
+/** One version of a program's terms. The version in force at a time is the highest with `validFrom` at or before it. */
+export class ProgramData extends Entity {
+  @Text(200) name!: string;
+  @Instant() validFrom!: string;
+  /** Hosts that a link of this program may lead to. */
+  @TextList(100, 253) destinationHosts!: string[];
+  /** Plain http is refused unless this is set. */
+  @Flag() allowHttp!: boolean;
+  /** A touch older than this at the conversion earns nothing. */
+  @Whole(0, WINDOW_MAX_MS) windowMs!: number;
+  @OneOf(['last_touch']) model!: 'last_touch';
+  /** Days from the conversion until its reward is payable. */
+  @Whole(0, 365) holdDays!: number;
+  /** How far the advertiser's clock may be behind: a click that the conversion names counts though it seems later. */
+  @Whole(0, DAY_MS) clockSkewMs!: number;
+  /** The query parameter that carries the click id to the destination. */
+  @Pattern(/^[A-Za-z][A-Za-z0-9_.-]{0,63}$/) landingParam!: string;
+  /** UTM parameters put on the destination. */
+  @TextMap(10, 255) utm!: Record<string, string>;
+  /** Where visitors of a paused program go. */
+  @Optional() @Text(2048) fallbackUrl?: string | null;
+}
+
+export const ProgramChanged = defineEvent<ProgramData>({
+  type: 'catalog.program',
+  version: 1,
+  topic: TOPICS.catalog,
+  schema: ProgramData,
+  keyOf: termsKey('program'),
+  idOf: entityId('program'),
+  timeOf: (d) => d.changedAt,
+  sample: {
+    tenantId: '11111111-1111-4111-8111-111111111111',
+    id: '22222222-2222-4222-8222-222222222222',
+    version: 1,
+    state: 'active',
+    changedAt: '2026-01-01T00:00:00.000Z',
+    name: 'Spring',
+    validFrom: '2026-01-01T00:00:00.000Z',
+    destinationHosts: ['shop.example'],
+    allowHttp: false,
+    windowMs: 2_592_000_000,
+    model: 'last_touch',
+    holdDays: 30,
+    clockSkewMs: 300_000,
+    landingParam: 'click_id',
+    utm: { utm_source: 'partner', utm_medium: 'referral', utm_campaign: 'spring' },
+  },
+});

@@ -1,0 +1,27 @@
+import { defineEvent } from '../define';
+import { Text } from '../fields';
+import { TOPICS } from '../topics';
+import { Entity, entityId, entityKey } from './entity';
+
+export class TenantData extends Entity {
+  @Text(200) name!: string;
+}
+
+/** A customer of the platform. Its id is its tenant id. */
+export const TenantChanged = defineEvent<TenantData>({
+  type: 'catalog.tenant',
+  version: 1,
+  topic: TOPICS.catalog,
+  schema: TenantData,
+  keyOf: entityKey('tenant'),
+  idOf: entityId('tenant'),
+  timeOf: (d) => d.changedAt,
+  sample: {
+    tenantId: '11111111-1111-4111-8111-111111111111',
+    id: '11111111-1111-4111-8111-111111111111',
+    version: 1,
+    state: 'active',
+    changedAt: '2026-01-01T00:00:00.000Z',
+    name: 'Acme Shop',
+  },
+});

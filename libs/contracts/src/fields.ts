@@ -1,0 +1,142 @@
+import { Type } from 'class-transformer';
+import {
+  ArrayMaxSize,
+  IsArray,
+  IsBoolean,
+  IsIn,
+  IsInt,
+  IsObject,
+  IsOptional,
+  IsString,
+  Matches,
+  Max,
+  MaxLength,
+  Min,
+  MinLength,
+  Validate,
+  ValidateNested,
+  ValidatorConstraint,
+  type ValidationArguments,
+  type ValidatorConstraintInterface,
+} from 'class-validator';
+
+/**
+ * The vocabulary of our schemas. Each decorator declares a field once and gives both its class-validator rules and its
+ * JSON Schema, so the published schema cannot say something else than the code that checks.
+ */
+export type JsonSchema = { [key: string]: unknown };
+type Constructor<T = object> = new () => T;
+
+interface Field {
+  readonly name: string;
+  readonly schema: () => JsonSchema;
+}
+
+const fields = new Map<object, Field[]>();
+const optional = new Map<object, Set<string>>();
+
+export const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
+/** RFC 3339 in UTC with milliseconds, as `Date.toISOString` writes it, in the years 2000 to 2199. */
+export const INSTANT = /^2[01]\d\d-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])T([01]\d|2[0-3]):[0-5]\d:[0-5]\d\.\d{3}Z$/;
+/** Amounts are safe integers in minor units with room to add a thousand of them. */
+export const AMOUNT_MAX_MINOR = 9_000_000_000_000;
+
+export const Uuid = () => field({ type: 'string', format: 'uuid', pattern: UUID.source }, IsString(), Matches(UUID));
+export const Text = (max: number, min = 1) => field({ type: 'string', minLength: min, maxLength: max }, IsString(), MinLength(min), MaxLength(max));
+export const Pattern = (pattern: RegExp) => field({ type: 'string', pattern: pattern.source }, IsString(), Matches(pattern));
+export const Whole = (min: number, max: number) => field({ type: 'integer', minimum: min, maximum: max }, IsInt(), Min(min), Max(max));
+export const Minor = (min = 0) => Whole(min, AMOUNT_MAX_MINOR);
+export const Flag = () => field({ type: 'boolean' }, IsBoolean());
+export const OneOf = (values: readonly (string | number)[]) => field({ enum: values }, IsIn(values as unknown[]));
+export const Currency = () => Pattern(/^[A-Z]{3}$/);
+export const Instant = () => field({ type: 'string', format: 'date-time', pattern: INSTANT.source }, IsString(), Matches(INSTANT), Validate(RealDate));
+export const ClickIdText = () => Pattern(/^[A-Za-z0-9_-]{32}$/);
+
+export const TextList = (maxItems: number, maxLength: number) =>
+  field(
+    { type: 'array', maxItems, items: { type: 'string', minLength: 1, maxLength } },
+    IsArray(),
+    ArrayMaxSize(maxItems),
+    IsString({ each: true }),
+    MinLength(1, { each: true }),
+    MaxLength(maxLength, { each: true }),
+  );
+
+/** A flat map of short keys to strings (sub ids, metadata). */
+export const TextMap = (maxKeys: number, maxLength: number) =>
+  field(
+    { type: 'object', maxProperties: maxKeys, propertyNames: { minLength: 1, maxLength: 64 }, additionalProperties: { type: 'string', maxLength } },
+    IsObject(),
+    Validate(TextMapRule, [maxKeys, maxLength]),
+  );
+
+export const Nested = (type: () => Constructor) =>
+  field(() => schemaOf(type()), IsObject(), ValidateNested(), Type(type));
+
+export const ListOf = (type: () => Constructor, maxItems: number) =>
+  field(() => ({ type: 'array', maxItems, items: schemaOf(type()) }), IsArray(), ArrayMaxSize(maxItems), ValidateNested({ each: true }), IsObject({ each: true }), Type(type));
+
+/** May be absent or null; the two mean the same. */
+export const Optional = (): PropertyDecorator => (target, name) => {
+  IsOptional()(target, name);
+  const names = optional.get(target) ?? new Set();
+  optional.set(target, names.add(String(name)));
+};
+
+/** The JSON Schema (draft 2020-12) of a class declared with these fields, inherited ones included. */
+export function schemaOf(type: Constructor): JsonSchema {
+  const properties: { [name: string]: JsonSchema } = {};
+  const required: string[] = [];
+  for (const prototype of ancestry(type.prototype as object)) {
+    for (const { name, schema } of fields.get(prototype) ?? []) {
+      const isOptional = optional.get(prototype)?.has(name) ?? false;
+      properties[name] = isOptional ? { anyOf: [schema(), { type: 'null' }] } : schema();
+      if (!isOptional) required.push(name);
+    }
+  }
+  return { type: 'object', properties, required: required.sort() };
+}
+
+function ancestry(prototype: object): object[] {
+  const chain: object[] = [];
+  for (let p: object | null = prototype; p && p !== Object.prototype; p = Object.getPrototypeOf(p) as object | null) chain.unshift(p);
+  return chain;
+}
+
+function field(schema: JsonSchema | (() => JsonSchema), ...rules: PropertyDecorator[]): PropertyDecorator {
+  return (target, name) => {
+    for (const rule of rules) rule(target, name);
+    const list = fields.get(target) ?? [];
+    list.push({ name: String(name), schema: typeof schema === 'function' ? schema : () => schema });
+    fields.set(target, list);
+  };
+}
+
+@ValidatorConstraint({ name: 'realDate' })
+class RealDate implements ValidatorConstraintInterface {
+  validate(value: unknown): boolean {
+    if (typeof value !== 'string') return false;
+    const ms = Date.parse(value);
+    // 31 February parses as March on some engines: what comes back must be what was sent.
+    return !Number.isNaN(ms) && new Date(ms).toISOString() === value;
+  }
+  defaultMessage(): string {
+    return '$property must be a real instant in UTC with milliseconds, such as 2026-01-31T12:00:00.000Z';
+  }
+}
+
+@ValidatorConstraint({ name: 'textMap' })
+class TextMapRule implements ValidatorConstraintInterface {
+  validate(value: unknown, args?: ValidationArguments): boolean {
+    if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
+    const [maxKeys, maxLength] = args?.constraints as [number, number];
+    const entries = Object.entries(value);
+    return (
+      entries.length <= maxKeys &&
+      entries.every(([key, text]) => key.length >= 1 && key.length <= 64 && typeof text === 'string' && [...text].length <= maxLength)
+    );
+  }
+  defaultMessage(): string {
+    return '$property must map short keys to strings (at most $constraint1 keys, $constraint2 characters each)';
+  }
+}

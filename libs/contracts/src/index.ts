@@ -1,0 +1,27 @@
+import 'reflect-metadata';
+
+export * from './catalog/api-key';
+export * from './catalog/entity';
+export * from './catalog/link';
+export * from './catalog/partner';
+export * from './catalog/plan';
+export * from './catalog/program';
+export { TenantChanged, TenantData as TenantEntityData } from './catalog/tenant';
+export * from './click-id';
+export * from './define';
+export * from './events/attribution-revised';
+export * from './events/click-recorded';
+export * from './events/conversion-received';
+export * from './events/delivery-attempted';
+export * from './events/identity-linked';
+export * from './events/reversal-received';
+export * from './events/reward-changed';
+export * from './events/shared';
+export * from './events/touch-recorded';
+export * from './events/verdict-given';
+export * from './fields';
+export * from './ids';
+export * from './invalid-event';
+export * from './json';
+export * from './reasons';
+export * from './topics';

@@ -1,0 +1,31 @@
+/** What became of a request at the conversion edge. */
+export const VERDICTS = ['accepted', 'duplicate', 'rejected'] as const;
+export type EdgeVerdict = (typeof VERDICTS)[number];
+
+/** The closed list of reason codes: every answer of the conversion edge carries one. HTTP status and what to do. */
+export const REASON_CODES = {
+  accepted: { status: 201, help: 'Stored. Follow it at GET /v1/receipts/{id}.' },
+  duplicate: { status: 200, help: 'The same request was accepted before; this is its receipt.' },
+  conflict: { status: 409, help: 'This id was accepted before with another body. Send the same body, or a new id.' },
+  click_forged: { status: 422, help: 'The click id was not issued for this tenant, or was altered. Send the id as it arrived on your landing page.' },
+  evidence_missing: { status: 422, help: 'Name at least one of click_id, customer_id.' },
+  program_unknown: { status: 422, help: 'No program can be told from the request. Name program_id.' },
+  program_paused: { status: 422, help: 'The program is paused.' },
+  currency_unknown: { status: 422, help: 'Send an ISO 4217 code in capitals, such as EUR.' },
+  currency_mismatch: { status: 422, help: 'A reversal must be in the currency of its conversion.' },
+  amount_invalid: { status: 422, help: 'Send amount_minor as a whole number of minor units, zero or more.' },
+  reversal_id_missing: { status: 422, help: 'A partial reversal needs reversal_id, so that a repeat can be told from a second refund.' },
+  identifiers_missing: { status: 422, help: 'Name at least two identifiers.' },
+  too_old: { status: 422, help: 'occurred_at lies further back than is accepted.' },
+  in_future: { status: 422, help: 'occurred_at lies in the future by more than the clock skew.' },
+  malformed: { status: 400, help: 'The body is not what this endpoint reads; every problem is named.' },
+  too_large: { status: 413, help: 'The body is too large or nested too deeply.' },
+  unsupported_media_type: { status: 415, help: 'Send application/json.' },
+  unauthorised: { status: 401, help: 'Send a live API key as "Authorization: Bearer <key>".' },
+  scope_missing: { status: 403, help: 'This key may not do that; its scopes are named.' },
+  not_found: { status: 404, help: 'There is nothing here for this key.' },
+  over_quota: { status: 429, help: 'Too many requests. Try again after Retry-After.' },
+  unavailable: { status: 503, help: 'Nothing was stored. Try again after Retry-After.' },
+  internal: { status: 500, help: 'This is our fault. Nothing was stored; try again, and report the request id.' },
+} as const satisfies Record<string, { status: number; help: string }>;
+export type ReasonCode = keyof typeof REASON_CODES;
