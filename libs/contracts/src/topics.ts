@@ -31,7 +31,7 @@ const DAY_MS = 86_400_000;
 
 /** Partitions, retention and compaction of every topic: the one place that states them. */
 export const TOPIC_SPECS: readonly TopicSpec[] = [
-  { topic: TOPICS.catalog, kind: 'compacted', isPublic: true, partitions: 3, retentionMs: -1, key: 'tenant:type:id; programs and plans tenant:type:id:version', orderMeans: 'the highest version of an entity is its state; a null value is a tombstone', personalData: 'pseudonymous' },
+  { topic: TOPICS.catalog, kind: 'compacted', isPublic: true, partitions: 1, retentionMs: -1, key: 'tenant:type:id; programs and plans tenant:type:id:version', orderMeans: 'one partition: catalogVersion ascends; the highest version of an entity is its state; a null value is a tombstone', personalData: 'pseudonymous' },
   { topic: TOPICS.credentials, kind: 'compacted', isPublic: false, partitions: 1, retentionMs: -1, key: 'key id', orderMeans: 'the highest version of a key is its state', personalData: 'none' },
   { topic: TOPICS.clicks, kind: 'fact', isPublic: true, partitions: 6, retentionMs: 30 * DAY_MS, key: 'click id', orderMeans: 'nothing: facts carry occurredAt', personalData: 'pseudonymous' },
   { topic: TOPICS.touches, kind: 'fact', isPublic: true, partitions: 6, retentionMs: 30 * DAY_MS, key: 'touch id', orderMeans: 'nothing: facts carry occurredAt', personalData: 'pseudonymous' },

@@ -4,7 +4,7 @@ import { TOPICS } from '../topics';
 import { Entity, entityId } from './entity';
 
 /** `admin` is the platform's own key; the others belong to one tenant. */
-export const SCOPES = ['conversions:write', 'reversals:write', 'identities:write', 'receipts:read', 'rewards:read'] as const;
+export const SCOPES = ['conversions:write', 'reversals:write', 'identities:write', 'receipts:read', 'rewards:read', 'catalog:read', 'catalog:write'] as const;
 export type Scope = (typeof SCOPES)[number];
 
 /** The digest of an API key: the key itself is shown once and kept by nobody. */
@@ -33,6 +33,7 @@ export const ApiKeyChanged = defineEvent<ApiKeyData>({
     version: 1,
     state: 'active',
     changedAt: '2026-01-01T00:00:00.000Z',
+    catalogVersion: 1,
     digest: '0'.repeat(64),
     scopes: ['conversions:write', 'reversals:write', 'identities:write', 'receipts:read'],
     test: false,

@@ -12,6 +12,8 @@ export class Entity {
   /** Deleting is a state: a deleted link stays known, refused and creditable until its longest window is over. */
   @OneOf(ENTITY_STATES) state!: EntityState;
   @Instant() changedAt!: string;
+  /** Position of this change among all changes of the catalog: a consumer that has seen it has seen all before it. */
+  @Whole(1, Number.MAX_SAFE_INTEGER) catalogVersion!: number;
 }
 
 /** `tenant:type:id`, the key of an entity whose newest state is all that matters. */

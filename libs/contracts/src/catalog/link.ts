@@ -32,6 +32,7 @@ export const LinkChanged = defineEvent<LinkData>({
     version: 1,
     state: 'active',
     changedAt: '2026-01-01T00:00:00.000Z',
+    catalogVersion: 1,
     slug: 'garden-spring',
     number: 1,
     programId: '22222222-2222-4222-8222-222222222222',

@@ -28,6 +28,7 @@ export const PartnerChanged = defineEvent<PartnerData>({
     version: 1,
     state: 'active',
     changedAt: '2026-01-01T00:00:00.000Z',
+    catalogVersion: 1,
     kind: 'partner',
     name: 'The Garden Blog',
     key: 'garden-blog',

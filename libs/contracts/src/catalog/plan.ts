@@ -33,6 +33,7 @@ export const PlanChanged = defineEvent<PlanData>({
     version: 1,
     state: 'active',
     changedAt: '2026-01-01T00:00:00.000Z',
+    catalogVersion: 1,
     programId: '22222222-2222-4222-8222-222222222222',
     name: 'Ten percent of a sale',
     validFrom: '2026-01-01T00:00:00.000Z',

@@ -43,6 +43,7 @@ export const ProgramChanged = defineEvent<ProgramData>({
     version: 1,
     state: 'active',
     changedAt: '2026-01-01T00:00:00.000Z',
+    catalogVersion: 1,
     name: 'Spring',
     validFrom: '2026-01-01T00:00:00.000Z',
     destinationHosts: ['shop.example'],

@@ -22,6 +22,7 @@ export const TenantChanged = defineEvent<TenantData>({
     version: 1,
     state: 'active',
     changedAt: '2026-01-01T00:00:00.000Z',
+    catalogVersion: 1,
     name: 'Acme Shop',
   },
 });
