@@ -1,1 +1,10 @@
 export * from './ports';
+export * from './http/api-key-text';
+export * from './http/api-keys';
+export { BODY_MAX_BYTES, type Http, parseBody } from './http/http';
+export * from './http/problem';
+export * from './http/trace';
+export * from './run/env';
+export * from './run/log';
+export * from './run/metrics';
+export * from './run/run';

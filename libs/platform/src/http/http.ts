@@ -1,0 +1,143 @@
+import { type DynamicModule, ValidationPipe } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
+import { DocumentBuilder, SwaggerModule } from '@nestjs/swagger';
+import type { ValidationError } from 'class-validator';
+import { DEPTH_MAX, depthOf, InvalidEvent, refuseForbiddenKeys } from '@baton/contracts';
+import { randomUUID } from 'node:crypto';
+import { histogram, metricsContentType, metricsText } from '../run/metrics';
+import type { Log } from '../run/log';
+import type { Composition } from '../run/run';
+import { type FieldProblem, Problem, problemBody, ProblemFilter } from './problem';
+
+export type Http = NestFastifyApplication;
+
+export const BODY_MAX_BYTES = 64 * 1024;
+const KEYS_MAX = 256;
+const REQUEST_ID = /^[A-Za-z0-9._-]{1,128}$/;
+
+/** Fastify under Nest: bounded bodies, problem details for every error, request ids, /livez /readyz /metrics, OpenAPI 3.0. */
+export async function createHttp(module: DynamicModule, composition: Composition, log: Log, life: { stopping: boolean; started: boolean }): Promise<Http> {
+  const adapter = new FastifyAdapter({
+    bodyLimit: BODY_MAX_BYTES,
+    requestTimeout: 30_000,
+    forceCloseConnections: 'idle',
+    genReqId: (request: { headers: Record<string, string | string[] | undefined> }) => {
+      const given = request.headers['x-request-id'];
+      return typeof given === 'string' && REQUEST_ID.test(given) ? given : randomUUID();
+    },
+    clientErrorHandler: (error, socket) => {
+      const body = JSON.stringify(problemBody(new Problem('malformed', `not a readable HTTP request (${error.code})`)));
+      if (socket.writable) socket.end(`HTTP/1.1 400 Bad Request\r\nContent-Type: application/problem+json\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`);
+    },
+  });
+  const http = await NestFactory.create<NestFastifyApplication>(module, adapter, { logger: ['fatal', 'error', 'warn'], abortOnError: false, bodyParser: false });
+  http.useGlobalFilters(new ProblemFilter(log));
+  http.useGlobalPipes(new ValidationPipe({ transform: true, whitelist: true, forbidNonWhitelisted: true, stopAtFirstError: false, exceptionFactory: problemOfValidation }));
+  readJson(http);
+  observe(http);
+  healthRoutes(http, composition, life);
+  if (composition.openApi) describeApi(http, composition.openApi);
+  composition.routes?.(http);
+  await http.init();
+  return http;
+}
+
+/** Stops accepting, lets what is in flight end, closes idle connections. */
+export const closeHttp = (http: Http): Promise<void> => http.close();
+
+/** One parser for JSON: depth is measured on the bytes first, `__proto__` and its kin are refused, an empty body is said to be one. */
+function readJson(http: Http): void {
+  http.getHttpAdapter().getInstance().removeAllContentTypeParsers();
+  http
+    .getHttpAdapter()
+    .getInstance()
+    .addContentTypeParser(['application/json', 'application/problem+json'], { parseAs: 'buffer' }, (_request, body, done) => {
+      try {
+        done(null, parseBody(body as Buffer));
+      } catch (error) {
+        done(error as Error, undefined);
+      }
+    });
+}
+
+export function parseBody(body: Buffer): unknown {
+  if (body.length === 0) throw new Problem('malformed', 'The body is empty; send a JSON object.');
+  if (depthOf(body) > DEPTH_MAX) throw new Problem('too_large', `The body is nested deeper than ${DEPTH_MAX}.`);
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(body.toString('utf8'));
+  } catch (error) {
+    throw new Problem('malformed', `The body is not JSON: ${error instanceof Error ? error.message : String(error)}`);
+  }
+  try {
+    refuseForbiddenKeys(parsed);
+  } catch (error) {
+    if (error instanceof InvalidEvent) throw new Problem('malformed', error.message);
+    throw error;
+  }
+  if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed)) throw new Problem('malformed', 'Send a JSON object.');
+  if (keysOf(parsed) > KEYS_MAX) throw new Problem('too_large', `The body has more than ${KEYS_MAX} keys.`);
+  return parsed;
+}
+
+function keysOf(value: unknown): number {
+  if (typeof value !== 'object' || value === null) return 0;
+  let count = Array.isArray(value) ? 0 : Object.keys(value).length;
+  for (const child of Object.values(value)) count += keysOf(child);
+  return count;
+}
+
+function observe(http: Http): void {
+  const seconds = histogram('baton_http_request_seconds', 'Time to answer, by route and status', ['method', 'route', 'status']);
+  http
+    .getHttpAdapter()
+    .getInstance()
+    .addHook('onResponse', (request, reply, done) => {
+      // The route's pattern, never the path: paths are without bound.
+      seconds.observe({ method: request.method, route: request.routeOptions.url ?? 'none', status: String(reply.statusCode) }, reply.elapsedTime / 1000);
+      done();
+    })
+    .addHook('onRequest', (request, reply, done) => {
+      void reply.header('X-Request-Id', request.id);
+      done();
+    });
+}
+
+function healthRoutes(http: Http, composition: Composition, life: { stopping: boolean; started: boolean }): void {
+  const fastify = http.getHttpAdapter().getInstance();
+  fastify.get('/livez', (_request, reply) => reply.send({ live: true }));
+  fastify.get('/metrics', async (_request, reply) => reply.type(metricsContentType).send(await metricsText()));
+  fastify.get('/readyz', async (_request, reply) => {
+    const waiting: Record<string, string> = {};
+    if (life.stopping) waiting['service'] = 'stopping';
+    else if (!life.started) waiting['service'] = 'starting';
+    for (const part of composition.parts) {
+      const why = await part.unready?.();
+      if (why) waiting[part.name] = why;
+    }
+    const ready = Object.keys(waiting).length === 0;
+    return reply.code(ready ? 200 : 503).send({ ready, ...(ready ? {} : { waiting }), ...composition.status?.() });
+  });
+}
+
+function describeApi(http: Http, about: { title: string; description: string }): void {
+  const config = new DocumentBuilder().setTitle(about.title).setDescription(about.description).setVersion('1').addBearerAuth().build();
+  let document: unknown;
+  http
+    .getHttpAdapter()
+    .getInstance()
+    .get('/openapi.json', (_request, reply) => reply.send((document ??= SwaggerModule.createDocument(http, config))));
+}
+
+function problemOfValidation(errors: ValidationError[]): Problem {
+  const problems = flatten(errors);
+  return new Problem('malformed', `The body has ${problems.length === 1 ? 'a problem' : `${problems.length} problems`}: ${problems.map((p) => p.problem).join('; ')}`, { errors: problems });
+}
+
+function flatten(errors: readonly ValidationError[], path = ''): FieldProblem[] {
+  return errors.flatMap((error) => {
+    const field = path ? (/^\d+$/.test(error.property) ? `${path}[${error.property}]` : `${path}.${error.property}`) : error.property;
+    return [...Object.values(error.constraints ?? {}).map((problem) => ({ field, problem })), ...flatten(error.children ?? [], field)];
+  });
+}

@@ -1,0 +1,75 @@
+import 'reflect-metadata';
+import { plainToInstance, Transform } from 'class-transformer';
+import { IsIn, IsInt, IsOptional, IsString, Matches, Max, Min, validateSync } from 'class-validator';
+
+/** A whole number from the environment. */
+export const EnvWhole =
+  (min: number, max: number): PropertyDecorator =>
+  (target, name) => {
+    Transform(({ value }) => (typeof value === 'string' && value.trim() !== '' ? Number(value) : (value as unknown)))(target, name);
+    IsInt()(target, name);
+    Min(min)(target, name);
+    Max(max)(target, name);
+  };
+
+/** `true` or `false` from the environment. */
+export const EnvFlag = (): PropertyDecorator => (target, name) => {
+  Transform(({ value }) => (value === 'true' ? true : value === 'false' ? false : (value as unknown)))(target, name);
+  IsIn([true, false])(target, name);
+};
+
+const LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'];
+
+/** What every service reads. Each service extends it in its `env.ts`; `.env.example` says why each key is there. */
+export class BaseEnv {
+  @IsString() HOST = '127.0.0.1';
+  @EnvWhole(0, 65_535) PORT!: number;
+  @IsIn(LEVELS) LOG_LEVEL = 'info';
+  /** How long a terminating service stays reachable, unready, before it stops accepting: what the load balancer needs. */
+  @EnvWhole(0, 20_000) DRAIN_MS = 0;
+}
+
+export class KafkaEnv extends BaseEnv {
+  @Matches(/^[^\s,:]+:\d+(,[^\s,:]+:\d+)*$/, { message: 'KAFKA_BROKERS must be host:port[,host:port…]' }) KAFKA_BROKERS!: string;
+  @Matches(/^[A-Za-z0-9._-]{0,40}$/) TOPIC_PREFIX = '';
+  /** Partitions that one consumer works on at once. */
+  @EnvWhole(1, 64) PARTITIONS_AT_ONCE = 4;
+  /** Most messages in one transaction. */
+  @EnvWhole(1, 5_000) BATCH_MAX = 500;
+}
+
+export const DATABASE_URL_RULE = /^postgres(ql)?:\/\/\S+$/;
+
+export class ServiceEnv extends KafkaEnv {
+  /** The `_worker` role: batches of many tenants. */
+  @Matches(DATABASE_URL_RULE, { message: 'DATABASE_URL must be a postgres:// URL' }) DATABASE_URL!: string;
+  /** The `_api` role: one tenant at a time. */
+  @Matches(DATABASE_URL_RULE, { message: 'DATABASE_API_URL must be a postgres:// URL' }) DATABASE_API_URL!: string;
+  @EnvWhole(2, 200) DATABASE_POOL_MAX = 12;
+  /** Crash on purpose at a named point, for tests: `name#k`. */
+  @IsOptional() @IsString() CRASH_AT?: string;
+}
+
+export class EnvError extends Error {
+  override readonly name = 'EnvError';
+  constructor(readonly problems: readonly string[]) {
+    super(`The environment is not complete:\n${problems.map((p) => `  - ${p}`).join('\n')}\nSee .env.example for every key.`);
+  }
+}
+
+/** Reads and checks the environment, every problem at once. An empty variable counts as not set. */
+export function loadEnv<E extends object>(type: new () => E, source: NodeJS.ProcessEnv): E {
+  const given = Object.fromEntries(Object.entries(source).filter(([, value]) => value !== undefined && value !== ''));
+  const env = plainToInstance(type, given, { exposeDefaultValues: true });
+  const problems = validateSync(env, { forbidUnknownValues: false });
+  if (problems.length > 0) {
+    throw new EnvError(
+      problems.map((p) => {
+        // A secret that is malformed must not be printed to say so.
+        const shown = p.value === undefined ? 'is not set' : `is set, but`;
+        return p.value === undefined ? `${p.property} ${shown}` : `${p.property} ${shown} ${Object.values(p.constraints ?? {}).join(', ')}`;
+      }),
+    );
+  }
+  return env;
+}
