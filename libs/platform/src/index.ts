@@ -15,3 +15,10 @@ export { connectKafka, type KafkaConnection, type KafkaSettings, withAdmin } fro
 export * from './kafka/producer';
 export * from './kafka/topics';
 export * from './run/crash';
+export * from './postgres/bootstrap';
+export * from './postgres/catalog';
+export * from './postgres/database';
+export { classify } from './postgres/errors';
+export * from './postgres/migrate';
+export * from './postgres/outbox';
+export * from './postgres/relay';
