@@ -85,8 +85,8 @@ async function main(args) {
 }
 
 function printEnv(asJson) {
-  const { KAFKA_BROKERS, POSTGRES_ADMIN_URL, REDIS_URL } = storeEnv();
-  const env = { KAFKA_BROKERS, POSTGRES_ADMIN_URL, REDIS_URL };
+  const { KAFKA_BROKERS, POSTGRES_ADMIN_URL, REDIS_URL, DATABASE_PASSWORD } = storeEnv();
+  const env = { KAFKA_BROKERS, POSTGRES_ADMIN_URL, REDIS_URL, DATABASE_PASSWORD };
   process.stdout.write(asJson ? `${JSON.stringify(env)}\n` : Object.entries(env).map(([key, value]) => `export ${key}='${value}'\n`).join(''));
 }
 
