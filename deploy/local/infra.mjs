@@ -77,6 +77,8 @@ async function main(args) {
     await ensureStores();
   }
   if (verb === 'down') {
+    const { sweepServices } = await import('./services.mjs');
+    await sweepServices();
     await stopStores();
     if (args.includes('--fresh')) rmSync(DATA, { recursive: true, force: true });
   } else if (verb === 'env') printEnv(args.includes('--json'));
