@@ -139,10 +139,6 @@ SELECT baton_protect('links', 'SELECT, INSERT, UPDATE', '');
 SELECT baton_protect('plan_versions', 'SELECT, INSERT', '');
 SELECT baton_protect('api_keys', 'SELECT, INSERT, UPDATE', '');
 
-DO $$
-DECLARE api text := replace(current_user, '_owner', '_api');
-BEGIN
-  EXECUTE format('GRANT SELECT, UPDATE ON catalog_clock TO %I', api);
-  EXECUTE format('GRANT SELECT, INSERT ON key_digests TO %I', api);
-  EXECUTE format('GRANT USAGE ON SEQUENCE link_numbers TO %I', api);
-END $$;
+SELECT baton_grant('catalog_clock', 'SELECT, UPDATE', '');
+SELECT baton_grant('key_digests', 'SELECT, INSERT', '');
+DO $$ BEGIN EXECUTE format('GRANT USAGE ON SEQUENCE link_numbers TO %I', regexp_replace(current_user, '_owner$', '_api')); END $$;
