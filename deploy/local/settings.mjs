@@ -56,13 +56,17 @@ export function secrets() {
 /** The addresses of stores, and the prefixes that keep this clone apart where it shares them. */
 export function storeEnv() {
   const shares = ['KAFKA_BROKERS', 'POSTGRES_ADMIN_URL', 'REDIS_URL'].some((name) => process.env[name]);
+  const adminUrl = process.env.POSTGRES_ADMIN_URL || `postgresql://postgres:${secrets().databasePassword}@127.0.0.1:${PORTS.postgres}/postgres`;
   return {
     KAFKA_BROKERS: process.env.KAFKA_BROKERS || `127.0.0.1:${PORTS.kafka}`,
-    POSTGRES_ADMIN_URL: process.env.POSTGRES_ADMIN_URL || `postgresql://postgres:${secrets().databasePassword}@127.0.0.1:${PORTS.postgres}/postgres`,
+    POSTGRES_ADMIN_URL: adminUrl,
     REDIS_URL: process.env.REDIS_URL || `redis://127.0.0.1:${PORTS.redis}`,
     TOPIC_PREFIX: process.env.TOPIC_PREFIX ?? (shares ? `c${FOLDER_ID}.` : ''),
     DATABASE_PREFIX: process.env.DATABASE_PREFIX ?? (shares ? `baton_${FOLDER_ID}_` : 'baton_'),
     REDIS_PREFIX: process.env.REDIS_PREFIX ?? (shares ? `baton:${FOLDER_ID}:` : 'baton:'),
-    DATABASE_PASSWORD: process.env.DATABASE_PASSWORD || secrets().databasePassword,
+    DATABASE_PASSWORD: process.env.DATABASE_PASSWORD || passwordFor(adminUrl),
   };
 }
+
+/** Roles are the server's, shared by every prefix on it: all who know the server's administrator derive the same password. */
+const passwordFor = (adminUrl) => createHash('sha256').update(`baton roles ${adminUrl}`).digest('hex').slice(0, 32);

@@ -6,7 +6,7 @@ export * from './catalog/link';
 export * from './catalog/partner';
 export * from './catalog/plan';
 export * from './catalog/program';
-export { TenantChanged, TenantData as TenantEntityData } from './catalog/tenant';
+export * from './catalog/tenant';
 export * from './click-id';
 export * from './define';
 export * from './events/attribution-revised';
