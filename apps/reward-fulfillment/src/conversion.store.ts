@@ -1,5 +1,5 @@
-import type { PlanData, ProgramData, VerdictGivenData } from '@baton/contracts';
-import type { Tx } from '@baton/platform';
+import type { VerdictGivenData } from '@baton/contracts';
+import { allVersions, plansOfPrograms, type Tx } from '@baton/platform';
 import { programOf } from './domain/settle';
 import type { Terms } from './domain/terms';
 
@@ -86,23 +86,15 @@ export class PostgresConversionStore implements ConversionStore {
   }
 
   async terms(tx: Tx, programs: readonly ProgramKey[]): Promise<Map<string, Terms>> {
-    const rows = await tx.$queryRawUnsafe<{ key: string; type: 'program' | 'plan'; data: unknown }[]>(
-      `WITH asked AS (SELECT DISTINCT r."tenantId" AS tenant_id, r."programId" AS program_id FROM jsonb_to_recordset($1::jsonb) AS r("tenantId" uuid, "programId" uuid))
-       SELECT a.tenant_id || ':' || a.program_id AS key, c.type, c.data FROM asked a
-         JOIN catalog_entities c ON c.tenant_id = a.tenant_id AND c.type = 'program' AND c.id = a.program_id
-       UNION ALL
-       SELECT a.tenant_id || ':' || a.program_id, c.type, c.data FROM asked a
-         JOIN catalog_entities c ON c.tenant_id = a.tenant_id AND c.type = 'plan' AND c.data->>'programId' = a.program_id::text`,
-      JSON.stringify(programs),
+    const wanted = [...new Map(programs.map((program) => [keyOf(program), { tenantId: program.tenantId, id: program.programId }])).values()];
+    const versions = await allVersions(tx, 'program', wanted);
+    const plans = await plansOfPrograms(tx, wanted);
+    return new Map(
+      wanted.map(({ tenantId, id }) => [
+        keyOf({ tenantId, programId: id }),
+        { programs: versions.filter((v) => v.tenantId === tenantId && v.id === id), plans: plans.filter((p) => p.tenantId === tenantId && p.programId === id) },
+      ]),
     );
-    const found = new Map<string, { programs: ProgramData[]; plans: PlanData[] }>();
-    for (const { key, type, data } of rows) {
-      const terms = found.get(key) ?? { programs: [], plans: [] };
-      if (type === 'program') terms.programs.push(data as ProgramData);
-      else terms.plans.push(data as PlanData);
-      found.set(key, terms);
-    }
-    return found;
   }
 }
 

@@ -24,8 +24,9 @@ const ROWS = `jsonb_to_recordset($1::jsonb)`;
 
 export class PostgresRevisitStore implements RevisitStore {
   async plan(tx: Tx, settled: readonly ConversionKey[], revisits: readonly Revisit[]): Promise<void> {
-    const planned = new Set(revisits.map((revisit) => revisit.conversionId));
-    const done = settled.filter((key) => !planned.has(key.conversionId));
+    const textOf = (key: ConversionKey): string => `${key.tenantId}:${key.conversionId}`;
+    const planned = new Set(revisits.map(textOf));
+    const done = settled.filter((key) => !planned.has(textOf(key)));
     if (done.length > 0) {
       await tx.$executeRawUnsafe(
         `DELETE FROM revisits WHERE (owner, conversion) IN (SELECT r."tenantId", r."conversionId" FROM ${ROWS} AS r("tenantId" uuid, "conversionId" uuid))`,

@@ -120,9 +120,6 @@ SELECT baton_protect('postings', 'SELECT', 'SELECT, INSERT');
 SELECT baton_protect('entries', 'SELECT', 'SELECT, INSERT');
 SELECT baton_protect('balances', 'SELECT', 'SELECT, INSERT, UPDATE');
 
--- Plans by their program.
-CREATE INDEX catalog_plans_by_program ON catalog_entities (tenant_id, (data->>'programId')) WHERE type = 'plan';
-
 DO $$
 DECLARE owner text := current_user; worker text := replace(current_user, '_owner', '_worker'); ledger_table text;
 BEGIN
