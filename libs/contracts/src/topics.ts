@@ -50,5 +50,14 @@ export const specOf = (topic: Topic): TopicSpec => {
   return spec;
 };
 
+/** Which consumer group reads which topics: what dead-letter topics there are follows from it. */
+export const CONSUMER_GROUPS: Readonly<Record<string, readonly Topic[]>> = {
+  'conversion-ingest': [TOPICS.catalog, TOPICS.credentials],
+  attribution: [TOPICS.catalog, TOPICS.clicks, TOPICS.conversions, TOPICS.reversals, TOPICS.identities],
+  'fraud-scoring': [TOPICS.clicks, TOPICS.attributions],
+  'reward-fulfillment': [TOPICS.catalog, TOPICS.credentials, TOPICS.verdicts],
+  'click-redirect': [TOPICS.catalog],
+};
+
 /** Dead letters of one consumer group, both names unprefixed: `baton.clicks.v1.dlq.attribution`. */
 export const deadLetterTopic = (topic: Topic, group: string): string => `${topic}.dlq.${group}`;

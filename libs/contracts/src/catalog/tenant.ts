@@ -3,16 +3,16 @@ import { Text } from '../fields';
 import { TOPICS } from '../topics';
 import { Entity, entityId, entityKey } from './entity';
 
-export class TenantData extends Entity {
+export class TenantEntity extends Entity {
   @Text(200) name!: string;
 }
 
 /** A customer of the platform. Its id is its tenant id. */
-export const TenantChanged = defineEvent<TenantData>({
+export const TenantChanged = defineEvent<TenantEntity>({
   type: 'catalog.tenant',
   version: 1,
   topic: TOPICS.catalog,
-  schema: TenantData,
+  schema: TenantEntity,
   keyOf: entityKey('tenant'),
   idOf: entityId('tenant'),
   timeOf: (d) => d.changedAt,

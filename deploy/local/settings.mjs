@@ -1,0 +1,72 @@
+// Where this clone keeps its data and which ports it takes: both follow from the clone's folder, so that two clones run side by side.
+import { createHash, randomBytes } from 'node:crypto';
+import { existsSync, mkdirSync, readFileSync, realpathSync, writeFileSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+export const ROOT = realpathSync(join(dirname(fileURLToPath(import.meta.url)), '../..'));
+/** Everything a run leaves behind lies here; git ignores it. */
+export const DATA = join(ROOT, '.baton');
+export const LOGS = join(DATA, 'logs');
+/** Shared by clones: what was downloaded and never changes. */
+export const CACHE = join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'baton');
+
+const folderHash = createHash('sha256').update(ROOT).digest();
+export const FOLDER_ID = folderHash.toString('hex', 0, 4);
+
+const PORTS_PER_CLONE = 40;
+const FIRST_PORT = 10_240;
+const BLOCKS = 490;
+
+function basePort() {
+  const given = process.env.BATON_BASE_PORT;
+  if (!given) return FIRST_PORT + (folderHash.readUInt32BE(4) % BLOCKS) * PORTS_PER_CLONE;
+  const port = Number(given);
+  if (!Number.isInteger(port) || port < 1024 || port > 65_000) throw new Error(`BATON_BASE_PORT is "${given}"; give a port from 1024 to 65000 (the ${PORTS_PER_CLONE} from it on are used)`);
+  return port;
+}
+
+export const BASE_PORT = basePort();
+
+/** In the order in which ports are given; ten apart, so that further replicas of a service take the next ones. */
+export const SERVICES = ['control-plane', 'click-redirect', 'conversion-ingest', 'attribution', 'fraud-scoring', 'reward-fulfillment'];
+export const PORTS = { kafka: BASE_PORT, kafkaController: BASE_PORT + 1, postgres: BASE_PORT + 2, redis: BASE_PORT + 3 };
+/** The port of replica 0, 1, … of a service. */
+export const servicePort = (service, replica = 0) => BASE_PORT + 4 + SERVICES.indexOf(service) * 6 + replica;
+export const serviceUrl = (service, replica = 0) => `http://127.0.0.1:${servicePort(service, replica)}`;
+
+/** Made once at random for this clone, readable by its owner alone. */
+export function secrets() {
+  const file = join(DATA, 'secrets.json');
+  if (!existsSync(file)) {
+    mkdirSync(DATA, { recursive: true });
+    const made = {
+      clickIdKeys: `1:${randomBytes(32).toString('hex')}`,
+      adminKey: randomBytes(24).toString('base64url'),
+      addressHashKey: randomBytes(32).toString('hex'),
+      emailHashKey: randomBytes(32).toString('hex'),
+      databasePassword: randomBytes(18).toString('hex'),
+    };
+    writeFileSync(file, `${JSON.stringify(made, null, 2)}\n`, { mode: 0o600 });
+  }
+  return JSON.parse(readFileSync(file, 'utf8'));
+}
+
+/** The addresses of stores, and the prefixes that keep this clone apart where it shares them. */
+export function storeEnv() {
+  const shares = ['KAFKA_BROKERS', 'POSTGRES_ADMIN_URL', 'REDIS_URL'].some((name) => process.env[name]);
+  const adminUrl = process.env.POSTGRES_ADMIN_URL || `postgresql://postgres:${secrets().databasePassword}@127.0.0.1:${PORTS.postgres}/postgres`;
+  return {
+    KAFKA_BROKERS: process.env.KAFKA_BROKERS || `127.0.0.1:${PORTS.kafka}`,
+    POSTGRES_ADMIN_URL: adminUrl,
+    REDIS_URL: process.env.REDIS_URL || `redis://127.0.0.1:${PORTS.redis}`,
+    TOPIC_PREFIX: process.env.TOPIC_PREFIX ?? (shares ? `c${FOLDER_ID}.` : ''),
+    DATABASE_PREFIX: process.env.DATABASE_PREFIX ?? (shares ? `baton_${FOLDER_ID}_` : 'baton_'),
+    REDIS_PREFIX: process.env.REDIS_PREFIX ?? (shares ? `baton:${FOLDER_ID}:` : 'baton:'),
+    DATABASE_PASSWORD: process.env.DATABASE_PASSWORD || passwordFor(adminUrl),
+  };
+}
+
+/** Roles are the server's, shared by every prefix on it: all who know the server's administrator derive the same password. */
+const passwordFor = (adminUrl) => createHash('sha256').update(`baton roles ${adminUrl}`).digest('hex').slice(0, 32);

@@ -1,0 +1,51 @@
+import { type Admin, Kafka, logLevel } from 'kafkajs';
+import type { Log } from '../run/log';
+
+export interface KafkaSettings {
+  readonly brokers: readonly string[];
+  readonly clientId: string;
+  /** In front of every topic and group: environments that share a broker do not meet. */
+  readonly prefix: string;
+  readonly log: Log;
+}
+
+/** A way to one cluster. kafkajs stays behind this folder, so that it can be swapped. */
+export interface KafkaConnection {
+  readonly client: Kafka;
+  readonly prefix: string;
+  readonly log: Log;
+}
+
+/** Said while a broker starts, at ERROR, before kafkajs retries by itself. */
+const STARTING = /coordinator is loading|group coordinator is not available|The coordinator is not available|leadership election/i;
+
+export function connectKafka({ brokers, clientId, prefix, log }: KafkaSettings): KafkaConnection {
+  const client = new Kafka({
+    brokers: [...brokers],
+    clientId,
+    connectionTimeout: 3_000,
+    requestTimeout: 10_000,
+    enforceRequestTimeout: true,
+    retry: { initialRetryTime: 200, maxRetryTime: 3_000, retries: 8 },
+    logLevel: logLevel.INFO,
+    logCreator: () => (entry) => {
+      const { message, error, ...rest } = entry.log as { message: string; error?: string; [key: string]: unknown };
+      const fields = { kafka: entry.namespace, ...(error ? { error } : {}), ...(rest['groupId'] ? { group: rest['groupId'] } : {}), ...(rest['topic'] ? { topic: rest['topic'] } : {}) };
+      const noise = STARTING.test(`${message} ${error ?? ''}`);
+      if (entry.level === logLevel.ERROR && !noise) log.warn(fields, message);
+      else log.debug(fields, message);
+    },
+  });
+  return { client, prefix, log };
+}
+
+/** Runs one administrative piece of work on a connection of its own. */
+export async function withAdmin<T>(kafka: KafkaConnection, work: (admin: Admin) => Promise<T>): Promise<T> {
+  const admin = kafka.client.admin({ retry: { retries: 5 } });
+  await admin.connect();
+  try {
+    return await work(admin);
+  } finally {
+    await admin.disconnect().catch(() => undefined);
+  }
+}

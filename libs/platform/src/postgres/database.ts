@@ -1,0 +1,84 @@
+import { PrismaPg } from '@prisma/adapter-pg';
+import { PrismaClient } from '../generated/client';
+import { type Database, type Tx } from '../ports';
+import { counter } from '../run/metrics';
+import type { Log } from '../run/log';
+import { classify, isCollision } from './errors';
+
+/** The part of a generated Prisma client that the runtime needs; a service passes its own client where it wants typed models. */
+export interface TransactingClient<T extends Tx> {
+  $transaction<R>(work: (tx: T) => Promise<R>, options?: { maxWait?: number; timeout?: number; isolationLevel?: 'ReadCommitted' }): Promise<R>;
+  $queryRawUnsafe<R = unknown>(sql: string, ...values: unknown[]): Promise<R>;
+  $disconnect(): Promise<void>;
+}
+
+export interface DatabaseOptions<T extends Tx> {
+  readonly url: string;
+  readonly poolMax: number;
+  readonly log: Log;
+  /** Absent: the client of the ground schema, enough for stores that speak SQL. */
+  readonly createClient?: (adapter: PrismaPg) => TransactingClient<T>;
+  /** Longest that one statement may run. */
+  readonly statementTimeoutMs?: number;
+}
+
+const COLLISIONS_MAX = 5;
+
+/**
+ * Opens one role's pool. The work of a transaction must bear being run again: collisions (deadlock, serialisation) are retried here.
+ * Every failure of the world comes out as `InfrastructureError`; a lost connection never ends the process.
+ */
+export function openDatabase<T extends Tx = Tx>({ url, poolMax, log, createClient, statementTimeoutMs = 20_000 }: DatabaseOptions<T>): Database<T> {
+  const adapter = new PrismaPg(
+    {
+      connectionString: url,
+      max: poolMax,
+      connectionTimeoutMillis: 3_000,
+      idleTimeoutMillis: 30_000,
+      keepAlive: true,
+      statement_timeout: statementTimeoutMs,
+      // A silent connection (black hole) is given up a little later than the server would give up the statement.
+      query_timeout: statementTimeoutMs + 2_000,
+      idle_in_transaction_session_timeout: 30_000,
+    },
+    { onPoolError: (error) => log.debug({ err: error }, 'a pooled connection was lost'), onConnectionError: (error) => log.debug({ err: error }, 'a connection was lost') },
+  );
+  const client = (createClient ?? ((a: PrismaPg) => new PrismaClient({ adapter: a }) as unknown as TransactingClient<T>))(adapter);
+  const retries = counter('baton_postgres_collisions_total', 'Transactions run again after a deadlock or serialisation failure');
+  return {
+    transaction: (tenantIds, work) => retrying(retries.inc.bind(retries), () => inTransaction(client, tenantIds, work)),
+    untenanted: (work) => retrying(retries.inc.bind(retries), () => inTransaction(client, null, work)),
+    ping: async () => {
+      try {
+        await client.$queryRawUnsafe('SELECT 1');
+      } catch (error) {
+        throw classify(error);
+      }
+    },
+    close: () => client.$disconnect(),
+  };
+}
+
+async function inTransaction<T extends Tx, R>(client: TransactingClient<T>, tenantIds: readonly string[] | null, work: (tx: T) => Promise<R>): Promise<R> {
+  return client.$transaction(
+    async (tx) => {
+      // Local to the transaction: a session-level setting would leak to the next borrower of the connection.
+      if (tenantIds !== null) await tx.$queryRawUnsafe("SELECT set_config('app.tenants', $1, true), set_config('app.tenant', $2, true)", `{${tenantIds.join(',')}}`, tenantIds.length === 1 ? tenantIds[0] : '');
+      return work(tx);
+    },
+    { maxWait: 5_000, timeout: 60_000, isolationLevel: 'ReadCommitted' },
+  );
+}
+
+async function retrying<R>(count: () => void, work: () => Promise<R>): Promise<R> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await work();
+    } catch (error) {
+      const classified = classify(error);
+      if (!isCollision(classified) || attempt >= COLLISIONS_MAX) throw classified;
+      count();
+      await new Promise((resolve) => setTimeout(resolve, Math.random() * 20 * 2 ** attempt));
+    }
+  }
+}

@@ -1,0 +1,20 @@
+import { encode, type Outgoing, validated } from '@baton/contracts';
+import type { Tx } from '../ports';
+
+/**
+ * Writes events beside the effect that they tell of, in the given order; the relay sends them after the commit. Lock an entity's row before
+ * writing its event, so that ids follow versions. What consumers would refuse is refused here: throws `InvalidEvent`.
+ */
+export async function writeOutbox(tx: Tx, events: readonly Outgoing[], traceparent?: string): Promise<number> {
+  if (events.length === 0) return 0;
+  const rows = events.map((event) => {
+    validated(event.contract, event.data);
+    const { key, value, headers } = encode(event, traceparent);
+    return { topic: event.contract.topic, key, value, headers };
+  });
+  return tx.$executeRawUnsafe(
+    `INSERT INTO outbox (topic, key, headers, value)
+     SELECT r.value->>'topic', r.value->>'key', r.value->'headers', r.value->>'value' FROM jsonb_array_elements($1::jsonb) WITH ORDINALITY AS r(value, n) ORDER BY r.n`,
+    JSON.stringify(rows),
+  );
+}
