@@ -186,23 +186,27 @@ describe('tenancy', () => {
 });
 
 describe('the invariants', () => {
+  const lonely = [`ALTER TABLE entries DISABLE TRIGGER entries_balance`, `INSERT INTO entries SELECT tenant_id, reward_id, sequence, 'partner:x:held', currency, 7 FROM entries WHERE tenant_id = $1::uuid LIMIT 1`];
   it.each([
-    ['I3', `UPDATE balances SET amount_minor = amount_minor + 1 WHERE tenant_id = $1::uuid`],
-    ['I4', `ALTER TABLE entries DISABLE TRIGGER entries_append_only`],
-    ['I5', `UPDATE rewards SET amount_minor = amount_minor + 1 WHERE tenant_id = $1::uuid`],
-    ['I8', `UPDATE rewards SET state = 'payable', hold_until = now() + interval '1 day' WHERE tenant_id = $1::uuid`],
+    ['I1', lonely],
+    ['I2', lonely],
+    ['I3', [`UPDATE balances SET amount_minor = amount_minor + 1 WHERE tenant_id = $1::uuid`]],
+    ['I4', [`ALTER TABLE entries DISABLE TRIGGER entries_append_only`]],
+    ['I4', [`GRANT UPDATE ON entries TO baton_reward_fulfillment_worker`]],
+    ['I5', [`UPDATE rewards SET amount_minor = amount_minor + 1 WHERE tenant_id = $1::uuid`]],
+    ['I8', [`UPDATE rewards SET state = 'payable', hold_until = now() + interval '1 day' WHERE tenant_id = $1::uuid`]],
   ])('notice when %s is broken', async (name, sabotage) => {
     const t = ledger.tenant();
     await ledger.programs(t.program());
     await ledger.plans(t.plan());
     await ledger.verdicts(t.verdict());
-    class Undo extends Error {}
-    const seen = ledger.admin.untenanted(async (tx) => {
-      await tx.$executeRawUnsafe(sabotage.includes('$1') ? sabotage : `${sabotage}`, ...(sabotage.includes('$1') ? [t.tenantId] : []));
+    class Undone extends Error {}
+    const broken = ledger.admin.untenanted(async (tx) => {
+      for (const statement of sabotage) await tx.$executeRawUnsafe(statement, ...(statement.includes('$1') ? [t.tenantId] : []));
       const rows = await tx.$queryRawUnsafe<{ invariant: string }[]>(`SELECT invariant FROM baton_ledger_invariants() WHERE broken > 0`);
-      throw new Undo(rows.map((row) => row.invariant.slice(0, 2)).join());
+      throw new Undone(rows.map((row) => row.invariant.slice(0, 2)).join());
     });
-    await expect(seen).rejects.toThrow(new RegExp(name));
+    await expect(broken).rejects.toThrow(new RegExp(name));
   });
 });
 
