@@ -91,7 +91,8 @@ export class OutboxRelay implements Part {
         if (count === 0) await this.pause(idleMs);
       } catch (error) {
         this.failed.inc({ reason: error instanceof InfrastructureError ? `${error.store}:${error.kind}` : 'unforeseen' });
-        this.options.log.warn({ err: error, backoffMs }, 'the relay waits');
+        if (error instanceof InfrastructureError) this.options.log.warn({ error: error.message, backoffMs }, 'the relay waits');
+        else this.options.log.error({ err: error, backoffMs }, 'the relay failed in an unforeseen way');
         await this.pause(backoffMs, false);
         backoffMs = Math.min(backoffMs * 2, BACKOFF_MAX_MS);
       }
