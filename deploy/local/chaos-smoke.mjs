@@ -104,7 +104,7 @@ async function makeClients(platform, random) {
   }
   // Both replicas of the redirect must know the links.
   const newest = Math.max(...clients.flatMap((c) => c.program.links.map((l) => l.catalogVersion)));
-  for (const url of platform.urlsOf('click-redirect')) await waitFor(`${url} knows the links`, async () => (await (await fetch(`${url}/readyz`)).json()).catalogVersion >= newest);
+  for (const url of platform.urlsOf('click-redirect')) await waitFor(`${url} knows the links`, async () => (await (await fetch(`${url}/readyz`)).json()).catalog_version >= newest);
   return clients;
 }
 
