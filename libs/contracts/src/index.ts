@@ -10,6 +10,7 @@ export * from './catalog/tenant';
 export * from './click-id';
 export * from './compatibility';
 export * from './define';
+export * from './destination';
 export * from './event-docs';
 export * from './events/attribution-revised';
 export * from './events/click-recorded';

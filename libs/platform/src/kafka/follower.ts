@@ -72,7 +72,7 @@ export class TopicFollower implements Part {
         this.consumer = consumer;
         return;
       } catch (error) {
-        log.warn({ err: error, topic }, 'cannot follow the topic yet');
+        log.warn({ error: error instanceof Error ? error.message : String(error), topic }, 'cannot follow the topic yet');
         await consumer.disconnect().catch(() => undefined);
         await new Promise((resolve) => setTimeout(resolve, 1_000));
       }
