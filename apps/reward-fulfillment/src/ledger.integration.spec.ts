@@ -36,6 +36,7 @@ describe('a verdict', () => {
     const t = ledger.tenant();
     await ledger.verdicts(t.verdict());
     expect(await ledger.balances(t.tenantId)).toEqual({});
+    expect((await ledger.worker.untenanted((tx) => ledger.settling.revisits.pulse(tx))).awaitingTerms).toBe(1);
     await ledger.plans(t.plan());
     await ledger.programs(t.program());
     await ledger.sweep().once();

@@ -32,6 +32,7 @@ CREATE TABLE revisits (
   PRIMARY KEY (owner, conversion)
 );
 CREATE INDEX revisits_due ON revisits (due_at);
+CREATE INDEX revisits_awaiting_terms ON revisits (owner) WHERE why = 'awaits_terms';
 
 CREATE TABLE rewards (
   tenant_id uuid NOT NULL,
