@@ -6,6 +6,8 @@ import { randomUUID } from 'node:crypto';
 import { LedgerFixture } from './specs/ledger.fixture';
 import { aCredit } from './specs/samples';
 
+jest.setTimeout(60_000);
+
 const PARTNER = aCredit().partnerId;
 const DAY_MS = 86_400_000;
 const ledger = new LedgerFixture();
@@ -125,6 +127,31 @@ describe('a hold', () => {
     const events = await ledger.events(t.tenantId);
     expect(events.filter((e) => e.reason === 'released')).toHaveLength(30);
     expect(new Set(events.map((e) => `${e.rewardId}:${e.sequence}`)).size).toBe(60);
+  });
+});
+
+describe('a sweep', () => {
+  it('settles the others when one conversion cannot be, and comes back to it later', async () => {
+    const t = ledger.tenant();
+    await ledger.programs(t.program({ holdDays: 1 }));
+    await ledger.plans(t.plan());
+    const ids = [randomUUID(), randomUUID(), randomUUID()];
+    const late = '2026-02-01T12:00:00.000Z';
+    await ledger.verdicts(...ids.map((conversionId) => t.verdict({ conversionId, occurredAt: late })));
+    await ledger.admin.untenanted((tx) => tx.$executeRawUnsafe(`UPDATE conversions SET verdict = jsonb_set(verdict, '{attribution,credits}', '"broken"') WHERE conversion_id = $1::uuid`, ids[1]));
+    const before = ledger.nowMs;
+    try {
+      ledger.nowMs = Date.parse(late) + DAY_MS;
+      expect(await ledger.sweep().once()).toBe(3);
+      expect((await ledger.balances(t.tenantId))[`partner:${PARTNER}:payable EUR`]).toBe(2_400);
+      expect(await ledger.sweep().once()).toBe(0);
+      await ledger.admin.untenanted((tx) => tx.$executeRawUnsafe(`UPDATE conversions SET verdict = jsonb_set(verdict, '{attribution,credits}', $2::jsonb) WHERE conversion_id = $1::uuid`, ids[1], JSON.stringify(t.verdict().attribution.credits)));
+      ledger.nowMs += 61_000;
+      expect(await ledger.sweep().once()).toBe(1);
+    } finally {
+      ledger.nowMs = before;
+    }
+    expect((await ledger.balances(t.tenantId))[`partner:${PARTNER}:payable EUR`]).toBe(3_600);
   });
 });
 

@@ -8,6 +8,8 @@ import { join } from 'node:path';
 import { LedgerFixture } from './specs/ledger.fixture';
 import { aCredit } from './specs/samples';
 
+jest.setTimeout(60_000);
+
 const PARTNER = aCredit().partnerId;
 const GROUP = 'reward-fulfillment';
 const prefix = ownPrefix();
