@@ -1,5 +1,5 @@
 import { parseClickIdKeys } from '@baton/contracts';
-import { ApiKeyGuard, ApiKeys, BatchConsumer, BoundedProducer, type Composition, connectKafka, type Context, type Database, openDatabase, OutboxRelay, type Part, writeOutbox } from '@baton/platform';
+import { ApiKeys, BatchConsumer, BoundedProducer, type Composition, connectKafka, type Context, type Database, openDatabase, OutboxRelay, type Part, writeOutbox } from '@baton/platform';
 import { countAnswers } from './answered';
 import type { Env } from './env';
 import { FactController } from './fact.controller';
@@ -41,7 +41,7 @@ export function compose({ service, env, log, fatal }: Context<Env>): Composition
     providers: [
       { provide: Intake, useValue: intake },
       { provide: Receipts, useValue: new Receipts(api, factStore) },
-      { provide: ApiKeyGuard, useValue: new ApiKeyGuard(new ApiKeys(api)) },
+      { provide: ApiKeys, useValue: new ApiKeys(api) },
     ],
     parts: [postgres('postgres api', api), postgres('postgres worker', worker), producing(producer), seen, relay, listening(consumer, api), groups],
     status: () => ({ consumer: consumer.unready() ?? 'joined' }),
