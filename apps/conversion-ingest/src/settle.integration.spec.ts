@@ -1,4 +1,4 @@
-import { createLog, type Database, openDatabase } from '@baton/platform';
+import { counter, createLog, type Database, openDatabase } from '@baton/platform';
 import { type TestDatabase, testDatabase } from '@baton/platform/testing';
 import { ownPrefix, stores } from '@baton/testing';
 import fc from 'fast-check';
@@ -70,6 +70,19 @@ describe('a group', () => {
     for (const [id, own] of receipts) expect([id, own.size]).toEqual([id, 1]);
     expect(await stored(tenant)).toHaveLength(receipts.size);
   });
+
+  it('meets others in one order: large groups of the same ids in opposite orders never deadlock', async () => {
+    const collisions = async () => (await counter('baton_postgres_collisions_total', '').get()).values.reduce((sum, { value }) => sum + value, 0);
+    const before = await collisions();
+    for (let round = 0; round < 15; round++) {
+      const tenant = randomUUID();
+      const ids = Array.from({ length: 150 }, (_, i) => `o${i}`).sort((a, b) => (order(tenant, a).claim.factId < order(tenant, b).claim.factId ? -1 : 1));
+      const results = await Promise.all([ids, [...ids].reverse(), ids].map((own) => settle(tenant, own.map((id) => order(tenant, id)))));
+      expect(results.flatMap(kinds).filter((kind) => kind === 'accepted')).toHaveLength(ids.length);
+    }
+    // A deadlock would have been run again and so not be seen in the results.
+    expect((await collisions()) - before).toBe(0);
+  }, 30_000);
 
   it('of two that hold the same id open at once, exactly one is accepted', async () => {
     const tenant = randomUUID();
