@@ -8,13 +8,10 @@ export interface RouteSettings {
   readonly stores: Stores;
   readonly revise: Revise;
   readonly keys: ClickIdKeys;
-  /** After the catalog brought what conversions wait for. */
-  readonly rechecksDue?: () => void;
 }
 
 /** Facts in, revisions out. A repeat of a fact changes nothing: its effect was committed with it. */
-export function attributionRoutes(settings: RouteSettings): Route[] {
-  const { stores, revise, keys } = settings;
+export function attributionRoutes({ stores, revise, keys }: RouteSettings): Route[] {
   return [
     on(ClickRecorded, async (events, tx) => {
       const clicks = distinct(events.map((event) => checked(keys, event.data)), (click) => `${click.tenantId} ${click.clickId}`);
@@ -46,7 +43,7 @@ export function attributionRoutes(settings: RouteSettings): Route[] {
       const links = type === 'link' ? (entities as LinkData[]).map(({ tenantId, number }) => ({ tenantId, number })) : [];
       const programs = type === 'program' ? (entities as ProgramData[]).map(({ tenantId, id, validFrom }) => ({ tenantId, id, validFrom })) : [];
       // A new program can open very many conversions: they are decided by the sweep, in bounded batches, not here.
-      if ((await stores.rechecks.catalogMoved(tx, links, programs)) > 0) settings.rechecksDue?.();
+      await stores.rechecks.catalogMoved(tx, links, programs);
       return [];
     }),
   ];

@@ -2,7 +2,7 @@ import type { LinkData, PartnerData, ProgramData } from '@baton/contracts';
 import { Problem } from '@baton/platform';
 import { randomInt } from 'node:crypto';
 import type { CatalogTx, Change } from './catalog.store';
-import { problemsOfDestination } from './domain/destination';
+import { destinationOf } from './domain/destination';
 import { shareUrl } from './domain/share-url';
 import { firstVersion } from './domain/stamp';
 import { stampOf } from './edge';
@@ -64,7 +64,9 @@ export async function partnerOf(tx: CatalogTx, { tenantId }: Change, id: string)
   return partner;
 }
 
-export function checkedDestination(destination: string, versions: readonly ProgramData[], at: string): void {
-  const reasons = problemsOfDestination(destination, versions, at);
-  if (reasons.length > 0) throw new Problem('destination_refused', `The destination is refused: ${reasons.join('; ')}`, { errors: reasons.map((problem) => ({ field: 'destination', problem })) });
+/** The form of the destination to store: what every browser reads, too. Throws a problem that names every reason. */
+export function checkedDestination(destination: string, versions: readonly ProgramData[], at: string): string {
+  const check = destinationOf(destination, versions, at);
+  if (check.kind === 'ok') return check.href;
+  throw new Problem('destination_refused', `The destination is refused: ${check.reasons.join('; ')}`, { errors: check.reasons.map((problem) => ({ field: 'destination', problem })) });
 }

@@ -44,11 +44,11 @@ export class LinkController {
   @Describes({ body: LinkBody, answer: LinkAnswer })
   async create(@TheTenant() tenantId: string, @Body() body: LinkBody, @Res({ passthrough: true }) reply: Reply): Promise<LinkAnswer> {
     const id = body.id ?? randomUUID();
-    const { program_id: programId, partner_id: partnerId, destination } = body;
+    const { program_id: programId, partner_id: partnerId } = body;
     const created = await this.catalog.create({ tenantId, kind: 'link', id, body }, async (tx, change) => {
       const versions = await programOf(tx, change, programId);
       await partnerOf(tx, change, partnerId);
-      checkedDestination(destination, versions, change.at);
+      const destination = checkedDestination(body.destination, versions, change.at);
       const link = await this.mint.add(tx, change, { id, programId, partnerId, destination, slug: body.slug ?? undefined, subIds: body.sub_ids ?? {}, referral: false });
       return { answer: linkAnswer(link, this.mint), events: [emit(LinkChanged, link)] };
     });
@@ -75,10 +75,10 @@ export class LinkController {
   /** Leads the link elsewhere; its slug and number stay. */
   @Post(':id')
   @Describes({ body: DestinationBody, answer: LinkAnswer })
-  redirect(@TheTenant() tenantId: string, @Param('id', IdPipe) id: string, @Body() { destination }: DestinationBody, @Res({ passthrough: true }) reply: Reply): Promise<LinkAnswer> {
+  redirect(@TheTenant() tenantId: string, @Param('id', IdPipe) id: string, @Body() body: DestinationBody, @Res({ passthrough: true }) reply: Reply): Promise<LinkAnswer> {
     return this.alter(tenantId, id, reply, async (link, tx, change) => {
       stateChanges(link.state, 'active'); // A deleted link leads nowhere any more.
-      checkedDestination(destination, await programOf(tx, change, link.programId), change.at);
+      const destination = checkedDestination(body.destination, await programOf(tx, change, link.programId), change.at);
       return destination === link.destination ? null : { destination };
     });
   }

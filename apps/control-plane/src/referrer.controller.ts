@@ -53,9 +53,9 @@ export class ReferrerController {
       }
       if (known?.state === 'deleted') throw new Problem('deleted', 'This customer was deleted as a referrer, and that is final.');
       const versions = await programOf(tx, change, body.program_id);
-      const destination = body.destination ?? defaultDestination(versions, change.at);
-      if (!destination) throw malformed([{ field: 'destination', problem: 'is needed here: every host of the program is a pattern' }]);
-      checkedDestination(destination, versions, change.at);
+      const wanted = body.destination ?? defaultDestination(versions, change.at);
+      if (!wanted) throw malformed([{ field: 'destination', problem: 'is needed here: every host of the program is a pattern' }]);
+      const destination = checkedDestination(wanted, versions, change.at);
       const events: Outgoing[] = [];
       const partner = known ?? (await newReferrer(tx, change, body));
       if (!known) events.push(emit(PartnerChanged, partner));

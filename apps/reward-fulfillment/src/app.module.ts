@@ -1,4 +1,4 @@
-import { ApiKeyGuard, ApiKeys, BatchConsumer, BoundedProducer, type Composition, connectKafka, type Context, openDatabase, OutboxRelay, type Part, writeOutbox } from '@baton/platform';
+import { ApiKeys, BatchConsumer, BoundedProducer, type Composition, connectKafka, type Context, openDatabase, OutboxRelay, type Part, writeOutbox } from '@baton/platform';
 import { BalancesController } from './balances.controller';
 import { PostgresConversionStore } from './conversion.store';
 import type { Env } from './env';
@@ -40,7 +40,7 @@ export function compose({ service, env, log, fatal }: Context<Env>): Composition
   return {
     controllers: [BalancesController, RewardsController],
     providers: [
-      { provide: ApiKeyGuard, useValue: new ApiKeyGuard(new ApiKeys(api)) },
+      { provide: ApiKeys, useValue: new ApiKeys(api) },
       { provide: PostgresReadingStore, useValue: new PostgresReadingStore(api) },
     ],
     parts: [

@@ -1,5 +1,6 @@
 import { PlanChanged, VerdictGiven, type VerdictGivenData } from '@baton/contracts';
-import { eventually } from '@baton/testing';
+import { type TestDatabase, testDatabase } from '@baton/platform/testing';
+import { checkTenancy, eventually, ownPrefix, stores } from '@baton/testing';
 import * as fc from 'fast-check';
 import { randomUUID } from 'node:crypto';
 import { LedgerFixture } from './specs/ledger.fixture';
@@ -8,8 +9,15 @@ import { aCredit } from './specs/samples';
 const PARTNER = aCredit().partnerId;
 const DAY_MS = 86_400_000;
 const ledger = new LedgerFixture();
-beforeAll(() => ledger.open());
-afterAll(() => ledger.close());
+let db: TestDatabase;
+beforeAll(async () => {
+  db = await testDatabase('reward-fulfillment', { adminUrl: stores().postgresAdminUrl, prefix: ownPrefix() });
+  ledger.open(db);
+});
+afterAll(async () => {
+  await ledger.close();
+  await db.drop();
+});
 afterEach(async () => expect(await ledger.brokenInvariants()).toEqual([]));
 
 describe('a verdict', () => {
@@ -93,7 +101,6 @@ describe('a hold', () => {
     const events = await ledger.events(t.tenantId);
     expect(events.filter((e) => e.reason === 'released')).toHaveLength(30);
     expect(new Set(events.map((e) => `${e.rewardId}:${e.sequence}`)).size).toBe(60);
-    // The hold has really ended by the wall clock that the invariant looks at.
   });
 });
 
@@ -167,6 +174,39 @@ describe('the ledger', () => {
     expect(await ledger.ledgerHash()).toBe(hash);
     await ledger.verdicts(t.verdict({ revision: 2, netAmountMinor: 11_990 }));
     expect(await ledger.ledgerHash()).not.toBe(hash);
+  });
+});
+
+describe('tenancy', () => {
+  it('shows and lets each role write its own tenants’ rows alone, in every table', async () => {
+    const { tables, problems } = await checkTenancy(db);
+    expect(problems).toEqual([]);
+    expect(tables).toEqual(['balances', 'catalog_entities', 'conversions', 'entries', 'postings', 'program_gates', 'rewards']);
+  });
+});
+
+describe('the invariants', () => {
+  const lonely = [`ALTER TABLE entries DISABLE TRIGGER entries_balance`, `INSERT INTO entries SELECT tenant_id, reward_id, sequence, 'partner:x:held', currency, 7 FROM entries WHERE tenant_id = $1::uuid LIMIT 1`];
+  it.each([
+    ['I1', lonely],
+    ['I2', lonely],
+    ['I3', [`UPDATE balances SET amount_minor = amount_minor + 1 WHERE tenant_id = $1::uuid`]],
+    ['I4', [`ALTER TABLE entries DISABLE TRIGGER entries_append_only`]],
+    ['I4', [`GRANT UPDATE ON entries TO baton_reward_fulfillment_worker`]],
+    ['I5', [`UPDATE rewards SET amount_minor = amount_minor + 1 WHERE tenant_id = $1::uuid`]],
+    ['I8', [`UPDATE rewards SET state = 'payable', hold_until = now() + interval '1 day' WHERE tenant_id = $1::uuid`]],
+  ])('notice when %s is broken', async (name, sabotage) => {
+    const t = ledger.tenant();
+    await ledger.programs(t.program());
+    await ledger.plans(t.plan());
+    await ledger.verdicts(t.verdict());
+    class Undone extends Error {}
+    const broken = ledger.admin.untenanted(async (tx) => {
+      for (const statement of sabotage) await tx.$executeRawUnsafe(statement, ...(statement.includes('$1') ? [t.tenantId] : []));
+      const rows = await tx.$queryRawUnsafe<{ invariant: string }[]>(`SELECT invariant FROM baton_ledger_invariants() WHERE broken > 0`);
+      throw new Undone(rows.map((row) => row.invariant.slice(0, 2)).join());
+    });
+    await expect(broken).rejects.toThrow(new RegExp(name));
   });
 });
 

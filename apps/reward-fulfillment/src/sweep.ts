@@ -1,6 +1,6 @@
 import { type Database, gauge, InfrastructureError, type Log, type Part, type Tx, writeOutbox } from '@baton/platform';
 import { type ConversionKey, keyOf } from './conversion.store';
-import { conversionText, programsOf, settleAll, type Settling } from './settlement';
+import { programsOf, settleAll, type Settling } from './settlement';
 
 export interface SweepOptions extends Settling {
   readonly database: Database;

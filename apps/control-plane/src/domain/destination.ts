@@ -1,13 +1,12 @@
-import { checkDestination, type ProgramData } from '@baton/contracts';
+import { checkDestination, type DestinationCheck, type ProgramData } from '@baton/contracts';
 import { inForce } from './terms';
 
-/** Why a link of a program may not lead there at an instant; empty when it may. Versions of one program, at least one. */
-export function problemsOfDestination(destination: string, versions: readonly ProgramData[], at: string): readonly string[] {
+/** Whether a link of a program may lead there at an instant, and the form to store. Versions of one program. */
+export function destinationOf(destination: string, versions: readonly ProgramData[], at: string): DestinationCheck {
   // A program that has not begun is judged by the terms with which it will.
   const terms = inForce(versions, at) ?? versions[0];
-  if (!terms) return ['the program has no terms'];
-  const check = checkDestination(destination, { hosts: terms.destinationHosts, allowHttp: terms.allowHttp });
-  return check.kind === 'ok' ? [] : check.reasons;
+  if (!terms) return { kind: 'refused', reasons: ['the program has no terms'] };
+  return checkDestination(destination, { hosts: terms.destinationHosts, allowHttp: terms.allowHttp });
 }
 
 /** Where a customer's share link leads unless they say otherwise: the root of the first host that is one. */

@@ -1,7 +1,5 @@
 import { type EventContract, type PlanData, PlanChanged, type ProgramData, ProgramChanged, type Received, type RewardChangedData, type TenantData, type VerdictGivenData, VerdictGiven } from '@baton/contracts';
 import { createLog, type Database, openDatabase, type Route, type Tx, writeOutbox } from '@baton/platform';
-import { type TestDatabase, testDatabase } from '@baton/platform/testing';
-import { ownPrefix, stores } from '@baton/testing';
 import { randomUUID } from 'node:crypto';
 import { PostgresConversionStore } from '../conversion.store';
 import { Invariants } from '../invariants';
@@ -14,26 +12,28 @@ import { aPlan, aProgram, aVerdict, type VerdictWords } from './samples';
 
 const log = createLog('test', 'silent');
 
-/** The service on a real database of its own, driven through its routes; its clock is set by hand. */
+interface Urls {
+  readonly worker: string;
+  readonly api: string;
+  readonly adminUrl: string;
+}
+
+/** The service on a real database, driven through its routes; its clock is set by hand. */
 export class LedgerFixture {
-  readonly prefix = ownPrefix();
   nowMs = Date.parse('2026-02-02T00:00:00.000Z');
-  db!: TestDatabase;
   worker!: Database;
   api!: Database;
   admin!: Database;
   readonly settling: Settling = { conversions: new PostgresConversionStore(), ledger: new PostgresLedgerStore(), revisits: new PostgresRevisitStore(), now: () => this.nowMs };
 
-  async open(): Promise<void> {
-    this.db = await testDatabase('reward-fulfillment', { adminUrl: stores().postgresAdminUrl, prefix: this.prefix });
-    this.worker = openDatabase({ url: this.db.worker, poolMax: 8, log });
-    this.api = openDatabase({ url: this.db.api, poolMax: 4, log });
-    this.admin = openDatabase({ url: this.db.adminUrl, poolMax: 2, log });
+  open(urls: Urls): void {
+    this.worker = openDatabase({ url: urls.worker, poolMax: 8, log });
+    this.api = openDatabase({ url: urls.api, poolMax: 4, log });
+    this.admin = openDatabase({ url: urls.adminUrl, poolMax: 2, log });
   }
 
   async close(): Promise<void> {
-    await Promise.all([this.worker, this.api, this.admin].map((database) => database?.close()));
-    await this.db?.drop();
+    await Promise.all([this.worker, this.api, this.admin].map((database) => database.close()));
   }
 
   /** A tenant with a program and a plan of ten per cent of a sale, whose ids are its own. */

@@ -12,7 +12,7 @@ CREATE TABLE "creations" (
   "kind" TEXT NOT NULL,
   "id" UUID NOT NULL,
   "fingerprint" UUID NOT NULL,
-  "answer" JSONB NOT NULL,
+  "answer" JSON NOT NULL,
   CONSTRAINT "creations_pkey" PRIMARY KEY ("tenant_id", "kind", "id")
 );
 
