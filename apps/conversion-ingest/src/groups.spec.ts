@@ -2,12 +2,21 @@ import { InfrastructureError, Problem } from '@baton/platform';
 import { eventually } from '@baton/testing';
 import { type GroupLimits, Groups, type Settle } from './groups';
 
-const limits: GroupLimits = { groupMax: 3, collectMs: 1, waitingMax: 8, waitingOfKeyMax: 6, waitMaxMs: 50, flightsMax: 2, flightsOfKeyMax: 1 };
+const limits: GroupLimits = {
+  groupMax: 3,
+  collectMs: 1,
+  waitingMax: 8,
+  waitingOfKeyMax: 6,
+  waitMaxMs: 50,
+  flightsMax: 2,
+  flightsOfKeyMax: 1,
+};
 
 /** Groups whose transactions end when the test says so. */
 function stage(more: Partial<GroupLimits> = {}) {
   const flights: { key: string; items: readonly string[]; land: (results?: (string | Error)[]) => void }[] = [];
-  const settle: Settle<string, string> = (key, items) => new Promise((resolve) => flights.push({ key, items, land: (results = items.map((i) => `${i}!`)) => resolve(results) }));
+  const settle: Settle<string, string> = (key, items) =>
+    new Promise((resolve) => flights.push({ key, items, land: (results = items.map((i) => `${i}!`)) => resolve(results) }));
   const flown = (count: number) => eventually(() => flights.length >= count, 2_000, 2);
   return { flights, flown, groups: new Groups(settle, { ...limits, ...more }) };
 }
@@ -17,7 +26,10 @@ describe('groups', () => {
     const { flights, flown, groups } = stage();
     const answers = Promise.all([groups.submit('a', '1'), groups.submit('b', '2'), groups.submit('a', '3')]);
     await flown(2);
-    expect(flights.map(({ key, items }) => [key, items])).toEqual([['a', ['1', '3']], ['b', ['2']]]);
+    expect(flights.map(({ key, items }) => [key, items])).toEqual([
+      ['a', ['1', '3']],
+      ['b', ['2']],
+    ]);
     for (const { land } of flights) land();
     expect(await answers).toEqual(['1!', '2!', '3!']);
   });
@@ -36,7 +48,10 @@ describe('groups', () => {
 
   it('give a tenant its turn though another is busy', async () => {
     const { flights, flown, groups } = stage({ flightsMax: 1, waitingMax: 20, waitMaxMs: 5_000 });
-    const all = [...['1', '2', '3', '4', '5', '6', '7', '8', '9'].map((i) => groups.submit('busy', i)), ...['10', '11', '12'].map((i) => groups.submit('small', i))];
+    const all = [
+      ...['1', '2', '3', '4', '5', '6', '7', '8', '9'].map((i) => groups.submit('busy', i)),
+      ...['10', '11', '12'].map((i) => groups.submit('small', i)),
+    ];
     for (let i = 0; i < 4; i++) {
       await flown(i + 1);
       flights[i]?.land();
@@ -48,7 +63,11 @@ describe('groups', () => {
   it('refuse at once what cannot wait: of one tenant, and of all', async () => {
     const { flights, flown, groups } = stage({ waitMaxMs: 5_000 });
     const a = ['1', '2', '3', '4', '5', '6', '7', '8', '9'].map((i) => groups.submit('a', i));
-    await expect(groups.submit('a', 'x')).rejects.toMatchObject({ code: 'over_quota', status: 503, more: { headers: { 'Retry-After': '1' } } });
+    await expect(groups.submit('a', 'x')).rejects.toMatchObject({
+      code: 'over_quota',
+      status: 503,
+      more: { headers: { 'Retry-After': '1' } },
+    });
     const b = [groups.submit('b', '1'), groups.submit('b', '2')];
     await expect(groups.submit('b', 'x')).rejects.toBeInstanceOf(Problem);
     for (let i = 0; i < 4; i++) {
