@@ -148,7 +148,7 @@ function tasksOf(client, random, share) {
 async function breakWhileLoaded(platform, clients, random, exits) {
   const [one, two] = clients.map((client) => tasksOf(client, random, 0.5));
   const tasks = one.flatMap((task, i) => (two[i] ? [task, two[i]] : [task]));
-  const load = paced(tasks, { width: 24, perSecond: 18 });
+  const load = paced(tasks, { width: 400, perSecond: 18 });
   const outage = { exits: 0 };
   const faults = (async () => {
     await pause(5_000);
