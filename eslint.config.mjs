@@ -63,12 +63,12 @@ export default tseslint.config(
   {
     // What tests use stays out of what runs.
     files: ['apps/**/src/**/*.ts', 'libs/platform/src/**/*.ts', 'libs/contracts/src/**/*.ts'],
-    ignores: ['**/*.spec.ts', 'apps/e2e/**'],
+    ignores: ['**/*.spec.ts', '**/*.fixture.ts', 'apps/e2e/**'],
     rules: { 'no-restricted-imports': ['error', { paths: [{ name: '@baton/testing', message: 'libs/testing is for specs alone.' }, { name: '@baton/platform/testing', message: 'It is for specs alone.' }] }] },
   },
   {
     files: ['libs/**/src/**/*.ts', 'apps/**/src/**/*.ts'],
-    ignores: ['libs/platform/src/kafka/**', '**/*.spec.ts', 'apps/e2e/**'],
+    ignores: ['libs/platform/src/kafka/**', '**/*.spec.ts', '**/*.fixture.ts', 'apps/e2e/**'],
     rules: { '@typescript-eslint/no-restricted-imports': ['error', { paths: [{ name: 'kafkajs', message: 'kafkajs stays behind libs/platform/src/kafka.' }] }] },
   },
   PURE,

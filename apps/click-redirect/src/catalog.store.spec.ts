@@ -38,9 +38,13 @@ describe('the catalog in memory', () => {
     expect(outcome(catalog)).toBe(SPRING);
     catalog.apply([link({ version: 2, state: 'disabled' })], []);
     expect(outcome(catalog)).toBe('link_disabled');
-    catalog.apply([link({ version: 3 }), partner({ version: 2, state: 'disabled' })], []);
+    catalog.apply([link({ version: 3 })], []);
+    expect(outcome(catalog)).toBe(SPRING);
+    catalog.apply([partner({ version: 2, state: 'disabled' })], []);
     expect(outcome(catalog)).toBe('partner_disabled');
-    catalog.apply([partner({ version: 3 }), program({ version: 2, state: 'disabled' })], []);
+    catalog.apply([partner({ version: 3 })], []);
+    expect(outcome(catalog)).toBe(SPRING);
+    catalog.apply([program({ version: 2, state: 'disabled' })], []);
     expect(outcome(catalog)).toBe('program_disabled');
   });
 

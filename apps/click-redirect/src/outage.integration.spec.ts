@@ -1,5 +1,5 @@
 import { TOPICS } from '@baton/contracts';
-import { eventually, type Proxy, startProxy, stores } from '@baton/testing';
+import { eventually, proxyTo, type StoreProxy, stores } from '@baton/testing';
 import { type Answer, clickIdIn, type Cluster, type Edge, link, partner, program, startCluster, startEdge, visit } from './specs/edge.fixture';
 
 const SPRING = 'https://shop.example/spring?utm_source=partner&utm_medium=referral&utm_campaign=spring';
@@ -9,7 +9,7 @@ const SLACK_MS = 400;
 
 describe('while Kafka is away', () => {
   let cluster: Cluster;
-  let proxy: Proxy;
+  let proxy: StoreProxy;
   let edge: Edge;
   const shed = async (reason: string): Promise<number> => Number(new RegExp(`baton_clicks_shed_total\\{reason="${reason}"\\} (\\d+)`).exec((await visit(edge, '/metrics')).body)?.[1] ?? 0);
   const follow = () => visit(edge, '/r/garden-spring');
@@ -19,8 +19,7 @@ describe('while Kafka is away', () => {
   beforeAll(async () => {
     cluster = await startCluster();
     await cluster.publish(program(), partner(), link());
-    const [host = '', port = ''] = (stores().kafkaBrokers[0] ?? '').split(':');
-    proxy = await startProxy({ host, port: Number(port) });
+    proxy = await proxyTo(`kafka://${stores().kafkaBrokers[0]}`);
     edge = await startEdge(cluster.prefix, { proxy, CLICK_ACK_MS: String(ACK_MS) });
     await healthy();
   }, 60_000);
@@ -32,7 +31,7 @@ describe('while Kafka is away', () => {
   }, 60_000);
 
   it('a broker that falls silent costs a visitor the deadline once, and later ones nothing; the visitor arrives without an id, and it is counted', async () => {
-    proxy.blackHole();
+    proxy.silence();
     const [timeouts, down] = [await shed('timeout'), await shed('down')];
     const first = await follow();
     expect([first.status, first.location]).toEqual([302, SPRING]);
@@ -60,7 +59,7 @@ describe('while Kafka is away', () => {
 
   it('every id that a visitor ever got is in the topic', async () => {
     const answers: Answer[] = [];
-    for (const [i, act] of [() => proxy.blackHole(), () => proxy.heal(), () => proxy.cut(), () => proxy.heal(), () => undefined].entries()) {
+    for (const [i, act] of [() => proxy.silence(), () => proxy.heal(), () => proxy.cut(), () => proxy.heal(), () => undefined].entries()) {
       const crowd = Promise.all(Array.from({ length: 40 }, follow));
       if (i % 2 === 0) await follow();
       act();
@@ -73,7 +72,7 @@ describe('while Kafka is away', () => {
   }, 90_000);
 
   it('the links that were known go on leading somewhere, and the staleness of the catalog shows', async () => {
-    proxy.blackHole();
+    proxy.silence();
     await eventually(async () => {
       const { ready, catalog_staleness_seconds: staleness } = JSON.parse((await visit(edge, '/readyz')).body) as { ready: boolean; catalog_staleness_seconds: number };
       return ready && staleness > 1.5;

@@ -12,7 +12,7 @@ export type DestinationCheck =
 export const DESTINATION_MAX_LENGTH = 2048;
 
 // C0, DEL and C1; the same as percent escapes (UTF-8 writes C1 as %C2%80 to %C2%9F), because some receivers decode once before they use it.
-const CONTROL = /[\u0000-\u001f\u007f-\u009f]/;
+const CONTROL = /\p{Cc}/u;
 const ESCAPED_CONTROL = /%(?:[01][0-9a-f]|7f|c2%[89][0-9a-f])/i;
 const HALF_CHARACTER = /\p{Surrogate}/u;
 /** Scheme, two slashes, then at least one character of an authority. `https:host` and `https:///host` are read differently by different readers. */

@@ -1,68 +1,63 @@
-import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
+import { createConnection, createServer, type Socket } from 'node:net';
 
-/** A TCP proxy in front of a store: what the network does to a service, on purpose. */
-export interface Proxy {
-  readonly port: number;
-  /** Connections are reset, new ones are refused at once. */
+/** A TCP proxy in front of a store, to break the way to it without touching the store that others use too. */
+export interface StoreProxy {
+  /** The store's URL by way of the proxy. */
+  readonly url: string;
+  /** Connections are reset, new ones refused. */
   cut(): void;
-  /** Connections stay open and are accepted, but nothing passes any more, in either direction. */
-  blackHole(): void;
-  /** As before, for new connections; those that were cut or swallowed stay broken. */
+  /** A black hole: connections stay open, new ones too, and nothing passes. What was swallowed is lost at `heal`. */
+  silence(): void;
+  /** As before; connections of the silence are reset. */
   heal(): void;
   close(): Promise<void>;
 }
 
-export async function startProxy(target: { readonly host: string; readonly port: number }): Promise<Proxy> {
-  const pairs = new Set<readonly [Socket, Socket | null]>();
-  let mode: 'open' | 'cut' | 'black-hole' = 'open';
-  const server: Server = createServer((inner) => {
-    inner.on('error', () => inner.destroy());
+export async function proxyTo(url: string): Promise<StoreProxy> {
+  const target = new URL(url);
+  const pairs = new Set<readonly Socket[]>();
+  let mode: 'open' | 'cut' | 'silent' = 'open';
+  const server = createServer((inner) => {
     if (mode === 'cut') return void inner.resetAndDestroy();
-    // A swallowed connection is read, so that its sender notices nothing.
-    if (mode === 'black-hole') inner.resume();
-    const outer = mode === 'open' ? join(inner, target) : null;
-    const pair = [inner, outer] as const;
+    const outer = createConnection({ host: target.hostname, port: Number(target.port) });
+    const pair = [inner, outer];
     pairs.add(pair);
-    inner.once('close', () => {
+    const end = (): void => {
       pairs.delete(pair);
-      outer?.destroy();
-    });
+      for (const socket of pair) socket.destroy();
+    };
+    for (const [from, to] of [pair, [outer, inner]] as const) {
+      from?.on('error', end).on('close', end);
+      from?.on('data', (bytes) => {
+        if (mode === 'open') to?.write(bytes);
+      });
+    }
   });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const drop = (): void => {
+  await new Promise<void>((resolve, reject) => server.once('error', reject).listen(0, '127.0.0.1', resolve));
+  const reset = (): void => {
     for (const [inner, outer] of pairs) {
-      inner.resetAndDestroy();
+      inner?.resetAndDestroy();
       outer?.destroy();
     }
   };
+  const own = new URL(url);
+  own.hostname = '127.0.0.1';
+  own.port = String((server.address() as { port: number }).port);
   return {
-    port: (server.address() as AddressInfo).port,
+    url: own.toString(),
     cut: () => {
       mode = 'cut';
-      drop();
+      reset();
     },
-    blackHole: () => {
-      mode = 'black-hole';
-      for (const [inner, outer] of pairs) {
-        inner.unpipe().resume();
-        outer?.unpipe().resume();
-      }
-    },
+    silence: () => void (mode = 'silent'),
     heal: () => {
+      if (mode === 'silent') reset();
       mode = 'open';
-      drop();
     },
-    close: async () => {
-      drop();
-      await new Promise<void>((resolve) => server.close(() => resolve()));
+    close: () => {
+      mode = 'cut';
+      reset();
+      return new Promise((resolve) => server.close(() => resolve()));
     },
   };
-}
-
-function join(inner: Socket, target: { readonly host: string; readonly port: number }): Socket {
-  const outer = connect(target.port, target.host);
-  outer.on('error', () => inner.destroy());
-  outer.once('close', () => inner.destroy());
-  inner.pipe(outer).pipe(inner);
-  return outer;
 }

@@ -39,9 +39,9 @@ export function mergedSubIds(ofLink: Readonly<Record<string, string>>, ofClick: 
   return merged;
 }
 
-/** Without control characters (no database takes a NUL) and lone surrogates, cut to a number of characters. */
+/** Without control characters (no database takes a NUL), cut to a number of characters. Lone surrogates became U+FFFD when the URL was read. */
 export function cleanText(text: string, maxLength: number): string {
-  const clean = text.replace(/[\u0000-\u001f\u007f-\u009f]|\p{Surrogate}/gu, '');
+  const clean = text.replace(/\p{Cc}/gu, '');
   return clean.length <= maxLength ? clean : [...clean].slice(0, maxLength).join('');
 }
 

@@ -4,7 +4,7 @@ import { Kafka, logLevel } from 'kafkajs';
 import { type ClickRecordedData, emit, encode, LinkChanged, type LinkData, type Outgoing, PartnerChanged, ProgramChanged, type ProgramData, TOPICS, type Topic } from '@baton/contracts';
 import { BoundedProducer, connectKafka, createLog, type KafkaConnection, loadEnv, plannedTopics, TopicFollower, withAdmin } from '@baton/platform';
 import { serve } from '@baton/platform/testing';
-import { ownPrefix, type Proxy, stores } from '@baton/testing';
+import { ownPrefix, type StoreProxy, stores } from '@baton/testing';
 import { compose } from '../app.module';
 import { Env } from '../env';
 
@@ -58,7 +58,7 @@ export async function startCluster() {
 export type Cluster = Awaited<ReturnType<typeof startCluster>>;
 
 /** The service as it runs, in this process. Its way to Kafka may lead through a proxy, whatever address the broker names. */
-export function startEdge(prefix: string, { proxy, brokers = stores().kafkaBrokers.join(','), ...extra }: { proxy?: Proxy; brokers?: string; [key: string]: unknown } = {}): Promise<Edge> {
+export function startEdge(prefix: string, { proxy, brokers = stores().kafkaBrokers.join(','), ...extra }: { proxy?: StoreProxy; brokers?: string; [key: string]: unknown } = {}): Promise<Edge> {
   const env = loadEnv(Env, { PORT: '0', KAFKA_BROKERS: brokers, TOPIC_PREFIX: prefix, CLICK_ID_KEYS, ADDRESS_HASH_KEY: 'cd'.repeat(32), ...(extra as Record<string, string>) });
   const context = { service: 'click-redirect', env, log, fatal: (reason: string) => fatal(reason) };
   return serve(compose(context, proxy && through(proxy, prefix)), log);
@@ -68,7 +68,7 @@ function fatal(reason: string): never {
   throw new Error(`fatal: ${reason}`);
 }
 
-const through = (proxy: Proxy, prefix: string): KafkaConnection => ({
+const through = (proxy: StoreProxy, prefix: string): KafkaConnection => ({
   client: new Kafka({
     brokers: stores().kafkaBrokers,
     clientId: 'click-redirect',
@@ -77,7 +77,7 @@ const through = (proxy: Proxy, prefix: string): KafkaConnection => ({
     enforceRequestTimeout: true,
     retry: { initialRetryTime: 100, maxRetryTime: 1_000, retries: 3 },
     logLevel: logLevel.NOTHING,
-    socketFactory: ({ onConnect }) => connect({ port: proxy.port, host: '127.0.0.1' }, onConnect),
+    socketFactory: ({ onConnect }) => connect({ port: Number(new URL(proxy.url).port), host: '127.0.0.1' }, onConnect),
   }),
   prefix,
   log,

@@ -3,6 +3,9 @@ import { join } from 'node:path';
 import { Client } from 'pg';
 import { type TestDatabase, testDatabase } from '../testing';
 
+// A database is made and migrated: seconds, where the machine is busy.
+jest.setTimeout(60_000);
+
 describe('tenancy in the database', () => {
   let db: TestDatabase;
   let owner: Client;
