@@ -77,7 +77,7 @@ export class TopicFollower implements Part {
   private async join(): Promise<void> {
     const { kafka, topic, log } = this.options;
     while (!this.stopping) {
-      const consumer = kafka.client.consumer({ groupId: this.groupId, sessionTimeout: 30_000, maxWaitTimeInMs: 500, allowAutoTopicCreation: false, retry: { retries: 10, initialRetryTime: 200, maxRetryTime: 5_000 } });
+      const consumer = kafka.client.consumer({ groupId: this.groupId, sessionTimeout: 10_000, maxWaitTimeInMs: 500, allowAutoTopicCreation: false, retry: { retries: 10, initialRetryTime: 200, maxRetryTime: 5_000 } });
       try {
         this.listen(consumer);
         await consumer.connect();
