@@ -28,6 +28,7 @@ module.exports = (folder) => {
   return {
     rootDir: folder,
     passWithNoTests: true,
+    reporters: ['default', require.resolve('./jest.count.cjs')],
     projects: [
       { ...shared, displayName: 'unit', rootDir: folder, id: `${name}-unit`, testMatch: ['<rootDir>/src/**/*.spec.ts'], testPathIgnorePatterns: ['\\.integration\\.spec\\.ts$'] },
       {

@@ -77,6 +77,8 @@ async function main(args) {
     await ensureStores();
   }
   if (verb === 'down') {
+    const { sweepServices } = await import('./services.mjs');
+    await sweepServices();
     await stopStores();
     if (args.includes('--fresh')) rmSync(DATA, { recursive: true, force: true });
   } else if (verb === 'env') printEnv(args.includes('--json'));
@@ -85,8 +87,8 @@ async function main(args) {
 }
 
 function printEnv(asJson) {
-  const { KAFKA_BROKERS, POSTGRES_ADMIN_URL, REDIS_URL } = storeEnv();
-  const env = { KAFKA_BROKERS, POSTGRES_ADMIN_URL, REDIS_URL };
+  const { KAFKA_BROKERS, POSTGRES_ADMIN_URL, REDIS_URL, DATABASE_PASSWORD } = storeEnv();
+  const env = { KAFKA_BROKERS, POSTGRES_ADMIN_URL, REDIS_URL, DATABASE_PASSWORD };
   process.stdout.write(asJson ? `${JSON.stringify(env)}\n` : Object.entries(env).map(([key, value]) => `export ${key}='${value}'\n`).join(''));
 }
 

@@ -55,7 +55,9 @@ export function secrets() {
 
 /** The addresses of stores, and the prefixes that keep this clone apart where it shares them. */
 export function storeEnv() {
-  const shares = ['KAFKA_BROKERS', 'POSTGRES_ADMIN_URL', 'REDIS_URL'].some((name) => process.env[name]);
+  const own = { KAFKA_BROKERS: PORTS.kafka, POSTGRES_ADMIN_URL: PORTS.postgres, REDIS_URL: PORTS.redis };
+  // A store that is named and is not this clone's own may serve other clones too.
+  const shares = Object.entries(own).some(([name, port]) => process.env[name] && !process.env[name].includes(`127.0.0.1:${port}`));
   const adminUrl = process.env.POSTGRES_ADMIN_URL || `postgresql://postgres:${secrets().databasePassword}@127.0.0.1:${PORTS.postgres}/postgres`;
   return {
     KAFKA_BROKERS: process.env.KAFKA_BROKERS || `127.0.0.1:${PORTS.kafka}`,

@@ -89,7 +89,8 @@ export function encode({ contract, data }: Outgoing, traceparent?: string): Wire
   };
 }
 
-type HeaderValue = Buffer | string | (Buffer | string)[] | undefined;
+/** Kafka allows a header without a value: it arrives as null, though kafkajs's types deny it. */
+type HeaderValue = Buffer | string | null | (Buffer | string | null)[] | undefined;
 export interface RawMessage {
   readonly key?: Buffer | string | null;
   readonly value?: Buffer | null;
@@ -138,7 +139,7 @@ function contractOf(topic: Topic, ceType: string | undefined): EventContract {
 function header(message: RawMessage, name: string): string | undefined {
   const value = message.headers?.[name];
   const first = Array.isArray(value) ? value[0] : value;
-  return first === undefined ? undefined : first.toString();
+  return first === undefined || first === null ? undefined : first.toString();
 }
 
 function describe(problems: ValidationError[], path = ''): string[] {

@@ -4,7 +4,7 @@
  */
 export async function eventually<T>(check: () => T | Promise<T>, deadlineMs = 10_000, everyMs = 25): Promise<T> {
   const end = Date.now() + deadlineMs;
-  let last: unknown = new Error('never checked');
+  let last: unknown;
   do {
     try {
       const result = await check();

@@ -82,7 +82,7 @@ export class BatchConsumer implements Part {
         return;
       } catch (error) {
         this.progress.alive();
-        this.options.log.warn({ err: error, group: this.options.group }, 'cannot join the consumer group yet');
+        this.options.log.warn({ error: error instanceof Error ? error.message : String(error), group: this.options.group }, 'cannot join the consumer group yet');
         await pause(2_000);
       }
     }

@@ -87,7 +87,7 @@ export class TopicFollower implements Part {
         if (this.stopping) await consumer.disconnect().catch(() => undefined);
         return;
       } catch (error) {
-        log.warn({ err: error, topic }, 'cannot follow the topic yet');
+        log.warn({ error: error instanceof Error ? error.message : String(error), topic }, 'cannot follow the topic yet');
         await consumer.disconnect().catch(() => undefined);
         await new Promise((resolve) => setTimeout(resolve, 1_000));
       }

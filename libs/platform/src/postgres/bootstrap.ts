@@ -71,6 +71,8 @@ async function makeRole(admin: Client, role: string, password: string): Promise<
   const { rowCount } = await admin.query('SELECT 1 FROM pg_roles WHERE rolname = $1', [role]);
   const verb = rowCount ? 'ALTER' : 'CREATE';
   await admin.query(`${verb} ROLE ${admin.escapeIdentifier(role)} LOGIN NOSUPERUSER NOBYPASSRLS NOCREATEDB NOCREATEROLE PASSWORD ${admin.escapeLiteral(password)}`);
+  // Insert, lock, then read again in a new statement: that new statement must see what others committed meanwhile, whatever the server's default is.
+  await admin.query(`ALTER ROLE ${admin.escapeIdentifier(role)} SET default_transaction_isolation = 'read committed'`);
 }
 
 async function makeDatabase(admin: Client, database: string, service: string): Promise<void> {

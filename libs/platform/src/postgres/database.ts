@@ -3,11 +3,12 @@ import { PrismaClient } from '../generated/client';
 import { type Database, type Tx } from '../ports';
 import { counter } from '../run/metrics';
 import type { Log } from '../run/log';
+import { Connection } from './connection';
 import { classify, isCollision } from './errors';
 
 /** The part of a generated Prisma client that the runtime needs; a service passes its own client where it wants typed models. */
 export interface TransactingClient<T extends Tx> {
-  $transaction<R>(work: (tx: T) => Promise<R>, options?: { maxWait?: number; timeout?: number; isolationLevel?: 'ReadCommitted' }): Promise<R>;
+  $transaction<R>(work: (tx: T) => Promise<R>, options?: { maxWait?: number; timeout?: number }): Promise<R>;
   $queryRawUnsafe<R = unknown>(sql: string, ...values: unknown[]): Promise<R>;
   $disconnect(): Promise<void>;
 }
@@ -32,6 +33,7 @@ export function openDatabase<T extends Tx = Tx>({ url, poolMax, log, createClien
   const adapter = new PrismaPg(
     {
       connectionString: url,
+      Client: Connection,
       max: poolMax,
       connectionTimeoutMillis: 3_000,
       idleTimeoutMillis: 30_000,
@@ -66,7 +68,8 @@ async function inTransaction<T extends Tx, R>(client: TransactingClient<T>, tena
       if (tenantIds !== null) await tx.$queryRawUnsafe("SELECT set_config('app.tenants', $1, true), set_config('app.tenant', $2, true)", `{${tenantIds.join(',')}}`, tenantIds.length === 1 ? tenantIds[0] : '');
       return work(tx);
     },
-    { maxWait: 5_000, timeout: 60_000, isolationLevel: 'ReadCommitted' },
+    // READ COMMITTED is the role's default (`bootstrapDatabases`): naming it here would cost a round trip each time.
+    { maxWait: 5_000, timeout: 60_000 },
   );
 }
 

@@ -1,48 +1,95 @@
 import { InfrastructureError } from '../ports';
 
-/** SQLSTATE classes and codes that are the world's fault: they are tried again, never counted against a message. */
-const KINDS: readonly (readonly [RegExp, string])[] = [
+/** SQLSTATEs (or their classes) that are the world's fault: tried again, never counted against a message. */
+const SQLSTATES: readonly (readonly [RegExp, string])[] = [
   [/^40P01$/, 'deadlock'],
   [/^40001$/, 'serialisation'],
-  [/^08/, 'connection'],
-  [/^57P/, 'connection'],
-  [/^57014$/, 'timeout'],
-  [/^55P03$/, 'timeout'],
-  [/^25P0[34]$/, 'timeout'],
-  [/^53/, 'capacity'],
-  // Authentication can fail while a server starts or a password rotates.
-  [/^(28P01|28000|3D000)$/, 'connection'],
-  [/^P(1001|1002|1008|1017|2024|2028)$/, 'connection'],
-  [/^P2034$/, 'serialisation'],
-  [/^(ECONNREFUSED|ECONNRESET|ETIMEDOUT|EPIPE|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH)$/, 'connection'],
-  [/^(DatabaseNotReachable|ConnectionClosed|SocketTimeout|TlsConnectionError)$/, 'connection'],
-  [/^TooManyConnections$/, 'capacity'],
-  [/^TransactionWriteConflict$/, 'deadlock'],
+  [/^(08...|57P..)$/, 'connection'],
+  // A server that became a standby answers, and writes nothing any more; one that starts, or a password that rotates, refuses for a while.
+  [/^(25006|28P01|28000|3D000)$/, 'connection'],
+  [/^(57014|55P03|25P0[34])$/, 'timeout'],
+  [/^(53...|58...)$/, 'capacity'],
 ];
 
-/** pg and Prisma say these in words alone. */
-const WORDS =
-  /Connection terminated|connection timeout|timeout exceeded when trying to connect|Query read timeout|not queryable|Client was closed|the database system is (starting up|shutting down|in recovery mode|not yet accepting connections)|Unable to start a transaction|Transaction already closed|Transaction not found|terminating connection|server closed the connection|socket hang up|read ECONNRESET|Cannot use a pool after calling end/i;
+/** How Prisma and Node name the same where no SQLSTATE came. */
+const NAMES: readonly (readonly [RegExp, string])[] = [
+  [/^P(1000|1001|1002|1003|1017)$/, 'connection'],
+  [/^P(1008|2028)$/, 'timeout'],
+  [/^P(2024|2037)$/, 'capacity'],
+  [/^P2034$/, 'serialisation'],
+  [/^E(CONNREFUSED|CONNRESET|CONNABORTED|TIMEDOUT|PIPE|NOTFOUND|AI_AGAIN|HOSTUNREACH|NETUNREACH|ADDRNOTAVAIL)$/, 'connection'],
+  [/^(DatabaseNotReachable|DatabaseDoesNotExist|AuthenticationFailed|ConnectionClosed|SocketTimeout|TlsConnectionError)$/, 'connection'],
+  [/^TooManyConnections$/, 'capacity'],
+  [/^TransactionWriteConflict$/, 'serialisation'],
+];
 
-/** An `InfrastructureError` for what the world did, else the error as it came. */
+/** What pg says in words alone. Anchored: the words of a visitor, quoted in an error, must never look like a lost connection. */
+const WORDS: readonly (readonly [RegExp, string])[] = [
+  [/^(Connection terminated|Client has encountered a connection error|Client was closed|The server (closed|does not support SSL)|Cannot use a pool after calling end|read ECONN|write E|connect E)/, 'connection'],
+  [/^(Query read timeout|timeout exceeded when trying to connect|timeout expired)/, 'timeout'],
+];
+
+/**
+ * An `InfrastructureError` for what the world did, else the error as it came. Decided by codes; a SQLSTATE has the last word, whatever the
+ * text beside it says: that text may quote a message's own data, and a poison message that passes for an outage would block its partition for ever.
+ */
 export function classify(error: unknown): unknown {
   if (error instanceof InfrastructureError) return error;
-  const seen = new Set<unknown>();
-  const queue: unknown[] = [error];
-  while (queue.length > 0 && seen.size < 20) {
-    const current = queue.shift();
-    if (typeof current !== 'object' || current === null || seen.has(current)) continue;
-    seen.add(current);
-    const { code, originalCode, kind, message, cause, meta, driverAdapterError, errors } = current as Record<string, unknown>;
-    for (const word of [originalCode, code, kind]) {
-      const match = typeof word === 'string' ? KINDS.find(([pattern]) => pattern.test(word)) : undefined;
-      if (match) return new InfrastructureError('postgres', match[1], error);
-    }
-    if (typeof message === 'string' && WORDS.test(message)) return new InfrastructureError('postgres', 'connection', error);
-    queue.push(cause, meta, driverAdapterError, ...(Array.isArray(errors) ? (errors as unknown[]) : []));
-  }
-  return error;
+  const kind = kindOf(error);
+  return kind === undefined ? error : new InfrastructureError('postgres', kind, error);
 }
 
 /** Two transactions met; running this one again will most likely succeed. */
 export const isCollision = (error: unknown): boolean => error instanceof InfrastructureError && (error.kind === 'deadlock' || error.kind === 'serialisation');
+
+/** Errors come nested: Prisma's holds the adapter's (`meta.driverAdapterError`), which holds the server's (`cause`). */
+function kindOf(error: unknown): string | undefined {
+  const layers = layersOf(error);
+  const sqlState = layers.map(sqlStateOf).find((code) => code !== undefined);
+  if (sqlState !== undefined) return lookUp(SQLSTATES, sqlState);
+  for (const { code, kind } of layers) {
+    const found = lookUp(NAMES, code) ?? lookUp(NAMES, kind);
+    if (found !== undefined) return found;
+  }
+  for (const { name, code, message } of layers) {
+    if (name !== 'Error' || code !== undefined) continue;
+    const found = lookUp(WORDS, message);
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}
+
+interface Layer {
+  readonly name?: unknown;
+  readonly code?: unknown;
+  readonly kind?: unknown;
+  readonly originalCode?: unknown;
+  readonly severity?: unknown;
+  readonly message?: unknown;
+}
+
+const LAYERS_MAX = 12;
+
+function layersOf(error: unknown): Layer[] {
+  const layers: Layer[] = [];
+  const queue: unknown[] = [error];
+  while (queue.length > 0 && layers.length < LAYERS_MAX) {
+    const next = queue.shift();
+    if (typeof next !== 'object' || next === null || layers.includes(next)) continue;
+    layers.push(next);
+    const { cause, meta, errors } = next as { cause?: unknown; meta?: { driverAdapterError?: unknown } | null; errors?: unknown };
+    // Several addresses of one host fail together (AggregateError).
+    queue.push(cause, meta?.driverAdapterError, ...(Array.isArray(errors) ? (errors as unknown[]) : []));
+  }
+  return layers;
+}
+
+/** `originalCode` is the adapter's; `code` is one only beside a severity, as the server sends it (Prisma's own codes look alike: P2010). */
+function sqlStateOf({ originalCode, code, severity }: Layer): string | undefined {
+  const state = originalCode ?? (severity !== undefined ? code : undefined);
+  return typeof state === 'string' && /^[0-9A-Z]{5}$/.test(state) ? state : undefined;
+}
+
+function lookUp(table: readonly (readonly [RegExp, string])[], word: unknown): string | undefined {
+  return typeof word === 'string' ? table.find(([pattern]) => pattern.test(word))?.[1] : undefined;
+}

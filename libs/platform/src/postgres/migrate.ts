@@ -14,6 +14,6 @@ export async function migrate({ ownerUrl, folder }: { readonly ownerUrl: string;
     const { stdout } = await promisify(execFile)(process.execPath, [PROGRAM, folder], { env: { ...process.env, OWNER_URL: ownerUrl, NODE_OPTIONS: '--no-warnings' } });
     return (JSON.parse(stdout) as { applied: string[] }).applied;
   } catch (error) {
-    throw new Error(String((error as { stderr?: string }).stderr || error).trim());
+    throw new Error(String((error as { stderr?: string }).stderr || error).trim(), { cause: error });
   }
 }

@@ -4,12 +4,13 @@ import type { Tx } from '../ports';
 /**
  * Writes events beside the effect that they tell of, in the given order; the relay sends them after the commit. Lock an entity's row before
  * writing its event, so that ids follow versions. What consumers would refuse is refused here: throws `InvalidEvent`.
+ * An event's own trace goes before the batch's.
  */
-export async function writeOutbox(tx: Tx, events: readonly Outgoing[], traceparent?: string): Promise<number> {
+export async function writeOutbox(tx: Tx, events: readonly (Outgoing & { readonly traceparent?: string })[], traceparent?: string): Promise<number> {
   if (events.length === 0) return 0;
   const rows = events.map((event) => {
     validated(event.contract, event.data);
-    const { key, value, headers } = encode(event, traceparent);
+    const { key, value, headers } = encode(event, event.traceparent ?? traceparent);
     return { topic: event.contract.topic, key, value, headers };
   });
   return tx.$executeRawUnsafe(

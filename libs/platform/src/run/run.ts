@@ -129,6 +129,6 @@ function environment<E extends BaseEnv>(service: Service<E>): E {
 @Module({})
 class ServiceModule {}
 
-function moduleOf({ controllers = [], providers = [] }: Composition): DynamicModule {
+export function moduleOf({ controllers = [], providers = [] }: Composition): DynamicModule {
   return { module: ServiceModule, controllers, providers };
 }

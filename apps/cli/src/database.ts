@@ -1,0 +1,47 @@
+import { join } from 'node:path';
+import { bootstrapDatabases, DATABASE_SERVICES, type DatabaseService, databaseUrls, migrate } from '@baton/platform';
+import type { Command } from 'commander';
+import { required } from './environment';
+
+/** `baton db bootstrap` and `baton migrate`. */
+export function registerDatabase(program: Command): void {
+  program
+    .command('db')
+    .description('databases and roles')
+    .command('bootstrap')
+    .description('make the database and the roles (owner, api, worker) of every service that has one')
+    .option('--json', 'print JSON')
+    .addHelpText('after', `\nReads POSTGRES_ADMIN_URL, DATABASE_PREFIX (default baton_) and DATABASE_PASSWORD. Safe to run again.\nExample: POSTGRES_ADMIN_URL=postgresql://postgres:secret@db/postgres DATABASE_PASSWORD=secret npm run baton -- db bootstrap`)
+    .action(async ({ json }: { json?: boolean }) => {
+      const made = await bootstrapDatabases(bootstrapOptions());
+      if (json) console.log(JSON.stringify([...made.values()].map(({ database }) => database)));
+      else for (const { database } of made.values()) console.log(`${database}: ready`);
+    });
+  program
+    .command('migrate')
+    .description('apply the migrations that a database has not had')
+    .option('--app <name>', `one service alone: ${DATABASE_SERVICES.join(', ')}`)
+    .option('--json', 'print JSON')
+    .addHelpText('after', `\nReads OWNER_DATABASE_URL (with --app), else POSTGRES_ADMIN_URL, DATABASE_PREFIX and DATABASE_PASSWORD. Replicas that start at once wait for each other.\nExample: npm run baton -- migrate --app attribution`)
+    .action(async ({ app, json }: { app?: string; json?: boolean }) => {
+      if (app !== undefined && !DATABASE_SERVICES.includes(app as DatabaseService)) throw new Error(`there is no database of "${app}"; there is one of ${DATABASE_SERVICES.join(', ')}`);
+      const services = app ? [app as DatabaseService] : DATABASE_SERVICES;
+      // Each has a lock and a database of its own: they need not wait for each other.
+      const applied = await Promise.all(services.map(async (service) => ({ service, applied: await migrate({ ownerUrl: ownerUrl(service, app !== undefined), folder: migrationsOf(service) }) })));
+      if (json) console.log(JSON.stringify(applied));
+      else for (const { service, applied: names } of applied) console.log(`${service}: ${names.length > 0 ? `applied ${names.join(', ')}` : 'up to date'}`);
+    });
+}
+
+const migrationsOf = (service: DatabaseService): string => join(__dirname, '../../..', 'apps', service, 'prisma');
+
+const bootstrapOptions = () => ({
+  adminUrl: required('POSTGRES_ADMIN_URL', 'a superuser’s URL, such as postgresql://postgres:secret@127.0.0.1:5432/postgres'),
+  databasePrefix: process.env['DATABASE_PREFIX'] ?? 'baton_',
+  password: required('DATABASE_PASSWORD', 'the password of the services’ roles'),
+});
+
+function ownerUrl(service: DatabaseService, alone: boolean): string {
+  const named = process.env['OWNER_DATABASE_URL'];
+  return alone && named ? named : databaseUrls(bootstrapOptions(), service).owner;
+}

@@ -1,0 +1,1 @@
+export const shareUrl = (publicUrl: string, slug: string): string => `${publicUrl}/r/${slug}`;

@@ -1,0 +1,72 @@
+import type { LinkData, PartnerData, ProgramData } from '@baton/contracts';
+import { Problem } from '@baton/platform';
+import { randomInt } from 'node:crypto';
+import type { CatalogTx, Change } from './catalog.store';
+import { destinationOf } from './domain/destination';
+import { shareUrl } from './domain/share-url';
+import { firstVersion } from './domain/stamp';
+import { stampOf } from './edge';
+import { links } from './link.store';
+import { partners } from './partner.store';
+import { programs } from './program.store';
+
+export interface LinkWish {
+  readonly id: string;
+  readonly programId: string;
+  readonly partnerId: string;
+  readonly destination: string;
+  /** Absent: a random one. */
+  readonly slug?: string | undefined;
+  readonly subIds: Record<string, string>;
+  readonly referral: boolean;
+}
+
+const ALPHABET = 'abcdefghijkmnopqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789';
+const SLUG_LENGTH = 8;
+/** 57^8 slugs: a second collision in a row means something else is wrong. */
+const ATTEMPTS_MAX = 5;
+
+/** Where links get their number and slug. */
+export class LinkMint {
+  constructor(private readonly publicUrl: string) {}
+
+  /** Throws the problem `slug_taken`, which does not say by whom. */
+  async add(tx: CatalogTx, change: Change, { slug, referral, id, ...wish }: LinkWish): Promise<LinkData> {
+    const head = { ...firstVersion(stampOf(change, id)), ...wish, number: await links.nextNumber(tx) };
+    for (let attempt = 1; attempt <= ATTEMPTS_MAX; attempt++) {
+      const link = { ...head, slug: slug ?? randomSlug() };
+      if (await links.add(tx, link, referral)) return link;
+      if (slug) throw new Problem('slug_taken', `The slug "${slug}" is in use. Choose another, or leave it out to get one.`);
+    }
+    throw new Error(`no free slug in ${ATTEMPTS_MAX} attempts`);
+  }
+
+  shareUrl(slug: string): string {
+    return shareUrl(this.publicUrl, slug);
+  }
+}
+
+export const randomSlug = (): string => Array.from({ length: SLUG_LENGTH }, () => ALPHABET[randomInt(ALPHABET.length)]).join('');
+
+/** Every version of a program that takes new links. Another tenant's reads as one that does not exist. */
+export async function programOf(tx: CatalogTx, { tenantId }: Change, id: string): Promise<ProgramData[]> {
+  const versions = await programs.versions(tx, tenantId, id);
+  const newest = versions.at(-1);
+  if (!newest) throw new Problem('program_unknown', 'program_id names no program of this tenant.');
+  if (newest.state === 'deleted') throw new Problem('program_unknown', 'This program was deleted: it takes no new links.');
+  return versions;
+}
+
+export async function partnerOf(tx: CatalogTx, { tenantId }: Change, id: string): Promise<PartnerData> {
+  const partner = await partners.find(tx, tenantId, id);
+  if (!partner) throw new Problem('partner_unknown', 'partner_id names no partner of this tenant.');
+  if (partner.state === 'deleted') throw new Problem('partner_unknown', 'This partner was deleted: there are no new links for them.');
+  return partner;
+}
+
+/** The form of the destination to store: what every browser reads, too. Throws a problem that names every reason. */
+export function checkedDestination(destination: string, versions: readonly ProgramData[], at: string): string {
+  const check = destinationOf(destination, versions, at);
+  if (check.kind === 'ok') return check.href;
+  throw new Problem('destination_refused', `The destination is refused: ${check.reasons.join('; ')}`, { errors: check.reasons.map((problem) => ({ field: 'destination', problem })) });
+}

@@ -1,0 +1,51 @@
+import type { EntityState, LinkData } from '@baton/contracts';
+import type { CatalogTx } from './catalog.store';
+import type { Link } from './generated/client';
+
+export interface LinkStore {
+  find(tx: CatalogTx, tenantId: string, id: string): Promise<LinkData | null>;
+  /** The link with which a customer refers others to a program. */
+  referral(tx: CatalogTx, tenantId: string, programId: string, partnerId: string): Promise<LinkData | null>;
+  /** By number, after the number `after`; of one partner if it is named. */
+  list(tx: CatalogTx, tenantId: string, partnerId: string | undefined, after: number | undefined, limit: number): Promise<LinkData[]>;
+  /** A number that no link has had, not even one that was never committed. */
+  nextNumber(tx: CatalogTx): Promise<number>;
+  /** False: some tenant has a link of that slug already, and nothing was added. */
+  add(tx: CatalogTx, link: LinkData, referral: boolean): Promise<boolean>;
+  put(tx: CatalogTx, link: LinkData): Promise<void>;
+}
+
+export const links: LinkStore = {
+  async find(tx, tenantId, id) {
+    const row = await tx.link.findUnique({ where: { tenantId_id: { tenantId, id } } });
+    return row && linkOf(row);
+  },
+  async referral(tx, tenantId, programId, partnerId) {
+    const row = await tx.link.findFirst({ where: { tenantId, programId, partnerId, referral: true } });
+    return row && linkOf(row);
+  },
+  async list(tx, tenantId, partnerId, after, limit) {
+    const where = { tenantId, ...(partnerId ? { partnerId } : {}), ...(after ? { number: { gt: after } } : {}) };
+    return (await tx.link.findMany({ where, orderBy: { number: 'asc' }, take: limit })).map(linkOf);
+  },
+  async nextNumber(tx) {
+    const [row] = await tx.$queryRawUnsafe<{ number: bigint }[]>("SELECT nextval('link_numbers') AS number");
+    return Number(row?.number);
+  },
+  async add(tx, link, referral) {
+    // Not `create`: its failure would end the transaction.
+    return (await tx.link.createMany({ data: [{ ...link, referral }], skipDuplicates: true })).count === 1;
+  },
+  async put(tx, link) {
+    await tx.link.update({ where: { tenantId_id: { tenantId: link.tenantId, id: link.id } }, data: link });
+  },
+};
+
+const linkOf = ({ catalogVersion, changedAt, number, referral: _referral, ...row }: Link): LinkData => ({
+  ...row,
+  state: row.state as EntityState,
+  number: Number(number),
+  subIds: row.subIds as Record<string, string>,
+  changedAt: changedAt.toISOString(),
+  catalogVersion: Number(catalogVersion),
+});

@@ -1,0 +1,72 @@
+import { parseClickIdKeys } from '@baton/contracts';
+import { ApiKeys, BatchConsumer, BoundedProducer, type Composition, connectKafka, type Context, type Database, openDatabase, OutboxRelay, type Part, writeOutbox } from '@baton/platform';
+import { countAnswers } from './answered';
+import type { Env } from './env';
+import { FactController } from './fact.controller';
+import { factStore } from './fact.store';
+import { Groups } from './groups';
+import { ingestRoutes } from './ingest.routes';
+import { Intake } from './intake';
+import { ReceiptController } from './receipt.controller';
+import { Receipts } from './receipts';
+import { RedisSeenStore } from './seen.store';
+import { type Outcome, type Pending, settleWith } from './settle';
+
+/** Longest statement of a request: a caller waits a few seconds for a silent database, not longer. */
+const STATEMENT_MAX_MS = 2_000;
+/** Connections of the api pool that groups leave to key look-ups and receipts. */
+const SPARE_CONNECTIONS = 2;
+
+export function compose({ service, env, log, fatal }: Context<Env>): Composition {
+  const api = openDatabase({ url: env.DATABASE_API_URL, poolMax: env.DATABASE_POOL_MAX + SPARE_CONNECTIONS, log, statementTimeoutMs: STATEMENT_MAX_MS });
+  const worker = openDatabase({ url: env.DATABASE_URL, poolMax: env.PARTITIONS_AT_ONCE + SPARE_CONNECTIONS, log });
+  const kafka = connectKafka({ brokers: env.KAFKA_BROKERS.split(','), clientId: service, prefix: env.TOPIC_PREFIX, log });
+  const producer = new BoundedProducer({ kafka });
+  const relay = new OutboxRelay({ service, url: env.DATABASE_URL, database: worker, producer, log });
+  const consumer = new BatchConsumer({ kafka, group: service, routes: ingestRoutes(), database: worker, producer, writeOutbox, committed: () => relay.wake(), log, onDead: fatal, partitionsAtOnce: env.PARTITIONS_AT_ONCE, batchMax: env.BATCH_MAX });
+  const seen = new RedisSeenStore({ url: env.REDIS_URL, prefix: env.REDIS_PREFIX, log });
+  const groups = new Groups<Pending, Outcome>(settleWith({ database: api, facts: factStore, seen, committed: () => relay.wake() }), {
+    groupMax: 200,
+    collectMs: 1,
+    waitingMax: env.WAITING_MAX,
+    waitingOfKeyMax: Math.ceil(env.WAITING_MAX / 2),
+    waitMaxMs: 2_000,
+    flightsMax: env.DATABASE_POOL_MAX,
+    flightsOfKeyMax: 2,
+  });
+  const { keys } = parseClickIdKeys(env.CLICK_ID_KEYS);
+  const intake = new Intake({ groups, clickIdKeys: keys, emailHashKey: env.EMAIL_HASH_KEY });
+  return {
+    controllers: [FactController, ReceiptController],
+    providers: [
+      { provide: Intake, useValue: intake },
+      { provide: Receipts, useValue: new Receipts(api, factStore) },
+      { provide: ApiKeys, useValue: new ApiKeys(api) },
+    ],
+    parts: [postgres('postgres api', api), postgres('postgres worker', worker), producing(producer), seen, relay, listening(consumer, api), groups],
+    status: () => ({ consumer: consumer.unready() ?? 'joined' }),
+    routes: (http) => countAnswers(http, log),
+    openApi: { title: 'Baton conversion ingest', description: 'Conversions, reversals and identities from the advertiser’s server, and their receipts.' },
+  };
+}
+
+const postgres = (name: string, database: Database): Part => ({
+  name,
+  stop: () => database.close(),
+  unready: () => database.ping().then(() => undefined, (error: Error) => error.message),
+});
+
+const producing = (producer: BoundedProducer): Part => ({ name: 'producer', stop: () => producer.close() });
+
+/** While Kafka is away conversions are still taken, with the keys and the catalog known so far; only who has never heard of a key waits for it. */
+const listening = (consumer: BatchConsumer, database: Database): Part => ({
+  name: consumer.name,
+  start: () => consumer.start(),
+  stop: () => consumer.stop(),
+  unready: async () => {
+    const why = consumer.unready();
+    if (why === undefined) return undefined;
+    const [row] = await database.untenanted((tx) => tx.$queryRawUnsafe<{ some: boolean }[]>('SELECT EXISTS (SELECT FROM api_keys) AS some')).catch(() => []);
+    return row?.some ? undefined : `${why}, and no API key is known yet`;
+  },
+});

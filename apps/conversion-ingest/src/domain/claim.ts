@@ -1,0 +1,70 @@
+import type { ClickIdKeys, ConversionReceivedData, IdentityLinkedData, ReasonCode, ReversalReceivedData } from '@baton/contracts';
+
+/** What the edge knows of a request beside its body. */
+export interface Reception {
+  readonly tenantId: string;
+  /** From a test-mode key. */
+  readonly test: boolean;
+  /** The program that the key is bound to. */
+  readonly keyProgramId: string | null;
+  readonly receiptId: string;
+  readonly receivedAtMs: number;
+  readonly clickIdKeys: ClickIdKeys;
+}
+
+/** Why a request is not accepted. */
+export interface Refusal {
+  readonly code: ReasonCode;
+  /** For people; absent: the code's own help. */
+  readonly detail?: string;
+  /** Path in the body, such as `line_items[2].amount_minor`. */
+  readonly field?: string;
+}
+
+interface ClaimBase {
+  readonly tenantId: string;
+  /** Natural key of the fact: the same order, refund or identity always has the same id. */
+  readonly factId: string;
+  readonly receiptId: string;
+  /** Fingerprint of the body: tells a repeat from a conflict. */
+  readonly bodyHash: string;
+  readonly externalId: string | null;
+  readonly receivedAt: string;
+  readonly droppedEvidence: readonly ReasonCode[];
+  readonly test: boolean;
+  /** What already speaks against it. A repeat of an accepted request is a duplicate all the same, so this is judged after the look-up. */
+  readonly refusal: Refusal | null;
+}
+
+export interface ConversionClaim extends ClaimBase {
+  readonly kind: 'conversion';
+  /** `programId` is what the caller named; the catalog may tell it otherwise. */
+  readonly data: ConversionReceivedData;
+  /** The link inside the verified click id. */
+  readonly linkNumber: number | null;
+  readonly keyProgramId: string | null;
+}
+
+export interface ReversalClaim extends ClaimBase {
+  readonly kind: 'reversal';
+  readonly data: ReversalReceivedData;
+  /** The conversion that it names, received or not. */
+  readonly conversionId: string;
+}
+
+export interface IdentityClaim extends ClaimBase {
+  readonly kind: 'identity';
+  readonly data: IdentityLinkedData;
+}
+
+/** A well-formed request, on its way to become a fact. */
+export type Claim = ConversionClaim | ReversalClaim | IdentityClaim;
+export type FactKind = Claim['kind'];
+
+/** The body can be read by nobody: answered without a look-up. */
+export interface Unreadable {
+  readonly kind: 'unreadable';
+  readonly refusal: Refusal;
+}
+
+export const unreadable = (code: ReasonCode, detail?: string, field?: string): Unreadable => ({ kind: 'unreadable', refusal: { code, ...(detail ? { detail } : {}), ...(field ? { field } : {}) } });

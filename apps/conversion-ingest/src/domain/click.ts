@@ -1,0 +1,20 @@
+import { type ClickIdKeys, verifyClickId } from '@baton/contracts';
+
+export interface ClickEvidence {
+  /** Verified. */
+  readonly clickId: string | null;
+  readonly linkNumber: number | null;
+  readonly forged: boolean;
+}
+
+const FIRST_MS = Date.UTC(2000, 0, 1);
+const LAST_MS = Date.UTC(2200, 0, 1);
+
+/** What a click id proves. Another tenant's id is a forged one. */
+export function clickEvidence(keys: ClickIdKeys, tenantId: string, clickId: string | null): ClickEvidence {
+  if (clickId === null) return { clickId: null, linkNumber: null, forged: false };
+  const check = verifyClickId(keys, tenantId, clickId);
+  // Events carry years 2000 to 2199 and links count from 1: an id outside was signed by mistake and proves nothing.
+  const believed = check.kind === 'valid' && check.id.linkNumber >= 1 && check.id.occurredAtMs >= FIRST_MS && check.id.occurredAtMs < LAST_MS;
+  return believed ? { clickId, linkNumber: check.id.linkNumber, forged: false } : { clickId: null, linkNumber: null, forged: true };
+}

@@ -1,0 +1,19 @@
+import { nameId } from '@baton/contracts';
+
+/**
+ * What makes two requests the same body: equal fields, whatever their order, however the instant was written, absent or null or an empty map.
+ * Nothing that was derived at receipt takes part, so a repeat is the same after the catalog moved or a key was rotated.
+ */
+export const fingerprint = (kind: string, body: object): string => nameId('body', kind, canonical(body) ?? '{}');
+
+/** JSON with sorted keys, without nulls and empty maps; undefined for what counts as absent. */
+function canonical(value: unknown): string | undefined {
+  if (value === null || value === undefined) return undefined;
+  if (Array.isArray(value)) return `[${value.map((item) => canonical(item) ?? 'null').join(',')}]`;
+  if (typeof value !== 'object') return JSON.stringify(value);
+  const fields = Object.entries(value).flatMap(([key, child]) => {
+    const text = canonical(child);
+    return text === undefined ? [] : [`${JSON.stringify(key)}:${text}`];
+  });
+  return fields.length === 0 ? undefined : `{${fields.sort().join(',')}}`;
+}

@@ -1,0 +1,6 @@
+export * from './claim';
+export * from './conversion';
+export * from './identity';
+export * from './judge';
+export * from './reversal';
+export * from './storable';

@@ -1,0 +1,52 @@
+import { ConversionReceived, emit, IdentityLinked, type Outgoing, ReversalReceived } from '@baton/contracts';
+import type { Claim, ConversionClaim, Refusal } from './claim';
+import { chooseProgram, type KnownProgram } from './program';
+
+/** What the stores know of a tenant that bears on a group of claims. */
+export interface Known {
+  readonly programs: readonly KnownProgram[];
+  /** Link number to program; a link not told of yet is absent. */
+  readonly programOfLink: ReadonlyMap<number, string>;
+  /** Conversion id to currency, of the conversions that reversals name. */
+  readonly currencyOf: ReadonlyMap<string, string>;
+}
+
+/** The answer to a request that was accepted, kept as its receipt and given again to every repeat. */
+export type Answer = Readonly<Record<string, unknown>>;
+export type Judgement = { readonly kind: 'accepted'; readonly event: Outgoing; readonly answer: Answer } | { readonly kind: 'refused'; readonly refusal: Refusal };
+
+export function judge(claim: Claim, known: Known): Judgement {
+  if (claim.refusal) return { kind: 'refused', refusal: claim.refusal };
+  if (claim.kind === 'conversion') return judgeConversion(claim, known);
+  if (claim.kind === 'identity') return { kind: 'accepted', event: emit(IdentityLinked, claim.data), answer: answerOf(claim, { identity_id: claim.factId }) };
+  const currency = known.currencyOf.get(claim.conversionId);
+  if (claim.data.currency && currency && claim.data.currency !== currency) {
+    return { kind: 'refused', refusal: { code: 'currency_mismatch', detail: `The conversion is in ${currency}, the reversal in ${claim.data.currency}.`, field: 'currency' } };
+  }
+  const { externalReversalId, amountMinor } = claim.data;
+  const more = { fact_id: claim.factId, conversion_id: claim.conversionId, external_id: claim.externalId, reversal_id: externalReversalId ?? null, amount_minor: amountMinor ?? null };
+  return { kind: 'accepted', event: emit(ReversalReceived, claim.data), answer: answerOf(claim, more) };
+}
+
+function judgeConversion(claim: ConversionClaim, known: Known): Judgement {
+  const ofLink = claim.linkNumber === null ? null : (known.programOfLink.get(claim.linkNumber) ?? null);
+  const choice = chooseProgram({ named: claim.data.programId ?? null, ofLink, ofKey: claim.keyProgramId, programs: known.programs });
+  if ('refusal' in choice) return { kind: 'refused', refusal: choice.refusal };
+  const { programId } = choice;
+  const data = programId === null ? claim.data : { ...claim.data, programId };
+  return { kind: 'accepted', event: emit(ConversionReceived, data), answer: answerOf(claim, { conversion_id: claim.factId, external_id: claim.externalId, program_id: programId }) };
+}
+
+function answerOf(claim: Claim, more: Record<string, unknown>): Answer {
+  return {
+    receipt_id: claim.receiptId,
+    verdict: 'accepted',
+    reason: 'accepted',
+    kind: claim.kind,
+    ...more,
+    received_at: claim.receivedAt,
+    occurred_at: claim.data.occurredAt,
+    dropped_evidence: claim.droppedEvidence,
+    test: claim.test,
+  };
+}

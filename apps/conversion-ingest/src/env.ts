@@ -1,0 +1,31 @@
+import { parseClickIdKeys } from '@baton/contracts';
+import { EnvWhole, ServiceEnv } from '@baton/platform';
+import { Matches, MinLength, ValidateBy } from 'class-validator';
+
+const IsClickIdKeys = () =>
+  ValidateBy({
+    name: 'clickIdKeys',
+    validator: {
+      validate: (value: unknown) => {
+        try {
+          return typeof value === 'string' && parseClickIdKeys(value).keys.size > 0;
+        } catch {
+          return false;
+        }
+      },
+      // The value is a secret: it is not shown.
+      defaultMessage: () => 'CLICK_ID_KEYS must look like "1:<64 hex digits>[,0:<64 hex digits>…]", key ids 0 to 15, each once',
+    },
+  });
+
+export class Env extends ServiceEnv {
+  /** The same keys that click-redirect signs with: retired ones stay until the longest window is over. */
+  @IsClickIdKeys() CLICK_ID_KEYS!: string;
+  /** E-mail addresses are kept as an HMAC under this key alone. Another key makes other people of the same addresses. */
+  @MinLength(32, { message: 'EMAIL_HASH_KEY must have at least 32 characters, such as `openssl rand -hex 32` prints' }) EMAIL_HASH_KEY!: string;
+  /** A hint for repeats; the service works without it. */
+  @Matches(/^rediss?:\/\/\S+$/, { message: 'REDIS_URL must be a redis:// URL' }) REDIS_URL!: string;
+  @Matches(/^[A-Za-z0-9._:-]{0,40}$/) REDIS_PREFIX = '';
+  /** Requests that may wait for a transaction; one tenant may have half of them. */
+  @EnvWhole(10, 100_000) WAITING_MAX = 2_000;
+}

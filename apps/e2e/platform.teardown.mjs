@@ -1,0 +1,4 @@
+export default async function teardown() {
+  await globalThis.__platform?.stop();
+  await globalThis.__platform?.remove();
+}

@@ -1,0 +1,3 @@
+import { ServiceEnv } from '@baton/platform';
+
+export class Env extends ServiceEnv {}

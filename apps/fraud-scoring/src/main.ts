@@ -1,0 +1,5 @@
+import { run } from '@baton/platform';
+import { compose } from './app.module';
+import { Env } from './env';
+
+void run({ service: 'fraud-scoring', env: Env, compose });

@@ -1,0 +1,85 @@
+import type { Tx } from '../ports';
+
+export interface OutboxRow {
+  readonly id: string;
+  readonly createdAtMs: number;
+  readonly topic: string;
+  readonly key: string;
+  readonly headers: Record<string, string>;
+  readonly value: string;
+}
+
+/** Names a key of a topic; topics have no spaces. */
+export const orderKey = (row: { readonly topic: string; readonly key: string }): string => `${row.topic} ${row.key}`;
+
+const COLUMNS = `id::text, (extract(epoch FROM created_at) * 1000)::float8 AS "createdAtMs", topic, key, headers, value`;
+
+/**
+ * The first rows that were not sent, in the order of their ids, without those of some keys; at most `rowsMax`, and as few as fill `bytesMax`
+ * (always one at least). By `published_at IS NULL`, never by a cursor: a lower id may commit later.
+ */
+export const unpublished = (tx: Tx, exceptKeys: readonly string[], rowsMax: number, bytesMax: number): Promise<OutboxRow[]> =>
+  tx.$queryRawUnsafe<OutboxRow[]>(
+    `SELECT ${COLUMNS} FROM (
+       SELECT *, sum(octet_length(value)) OVER (ORDER BY id) - octet_length(value) AS bytes_before FROM (
+         SELECT id, created_at, topic, key, headers, value FROM outbox WHERE published_at IS NULL AND NOT (topic || ' ' || key = ANY ($1::text[])) ORDER BY id LIMIT $2::int
+       ) AS first
+     ) AS summed WHERE bytes_before < $3::bigint ORDER BY summed.id`,
+    [...exceptKeys],
+    rowsMax,
+    bytesMax,
+  );
+
+/** The first unsent row of each of these keys. */
+export const headsOf = (tx: Tx, keys: readonly string[]): Promise<OutboxRow[]> =>
+  tx.$queryRawUnsafe<OutboxRow[]>(
+    `SELECT ${COLUMNS} FROM (SELECT DISTINCT ON (topic, key) * FROM outbox WHERE published_at IS NULL AND topic || ' ' || key = ANY ($1::text[]) ORDER BY topic, key, id) AS head ORDER BY head.id`,
+    [...keys],
+  );
+
+/**
+ * Marks what Kafka acknowledged. Gives how many of the rows another relay had marked before: this process was not alone, so a message of it may
+ * now stand *behind* a newer one of its key, and compaction would keep the older. The newest sent row of each such key is therefore
+ * made unsent again: whoever leads sends it once more, and it stands last. A relay that was just sending a still newer row of that key
+ * sees the row below it unsent when it marks, and leaves its own unsent too, so that both go out again in their order.
+ */
+export async function mark(tx: Tx, rows: readonly OutboxRow[]): Promise<number> {
+  if (rows.length === 0) return 0;
+  // One at a time, and each in a new statement after it: what the other one did is seen.
+  await tx.$executeRawUnsafe("SELECT pg_advisory_xact_lock(hashtext('baton_relay_mark'))");
+  const marked = await tx.$queryRawUnsafe<{ id: string }[]>(
+    `WITH below AS MATERIALIZED (
+       SELECT topic, key, min(id) AS id FROM outbox WHERE published_at IS NULL AND id < $4::bigint AND NOT id = ANY ($1::bigint[]) GROUP BY topic, key
+     )
+     UPDATE outbox SET published_at = now() WHERE ${OF_ROWS} AND published_at IS NULL
+       AND NOT EXISTS (SELECT FROM below WHERE below.topic = outbox.topic AND below.key = outbox.key AND below.id < outbox.id)
+     RETURNING id::text`,
+    ...ofRows(rows),
+    rows.at(-1)?.id,
+  );
+  if (marked.length === rows.length) return 0;
+  const mine = new Set(marked.map((row) => row.id));
+  return sendNewestAgain(tx, rows.filter((row) => !mine.has(row.id)));
+}
+
+async function sendNewestAgain(tx: Tx, rows: readonly OutboxRow[]): Promise<number> {
+  const [result] = await tx.$queryRawUnsafe<{ repeats: number }[]>(
+    `WITH repeats AS MATERIALIZED (SELECT topic, key FROM outbox WHERE ${OF_ROWS} AND published_at IS NOT NULL),
+     again AS (
+       UPDATE outbox SET published_at = NULL WHERE (id, created_at) IN (
+         SELECT DISTINCT ON (topic, key) id, created_at FROM outbox WHERE published_at IS NOT NULL AND (topic, key) IN (SELECT topic, key FROM repeats) ORDER BY topic, key, id DESC
+       )
+     )
+     SELECT count(*)::int AS repeats FROM repeats`,
+    ...ofRows(rows),
+  );
+  return result?.repeats ?? 0;
+}
+
+/** The bounds let the planner look at the few partitions that the rows lie in. */
+const OF_ROWS = 'id = ANY ($1::bigint[]) AND created_at BETWEEN to_timestamp($2::float8) AND to_timestamp($3::float8)';
+
+function ofRows(rows: readonly OutboxRow[]): [string[], number, number] {
+  const times = rows.map((row) => row.createdAtMs);
+  return [rows.map((row) => row.id), Math.floor(Math.min(...times) / 1000) - 1, Math.ceil(Math.max(...times) / 1000) + 1];
+}
