@@ -15,7 +15,6 @@ const applying = (fail: (event: Received) => void) => {
       applied.push(...batch.map((e) => e.id));
       return Promise.resolve();
     } catch (error) {
-      // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- handlers may throw anything
       return Promise.reject(error);
     }
   };
