@@ -132,7 +132,8 @@ function contractOf(topic: Topic, ceType: string | undefined): EventContract {
   if (contract && contract.topic === topic) return contract;
   const name = ceType.replace(/\.v\d+$/, '');
   const siblings = [...registry.values()].filter((c) => c.topic === topic);
-  if (siblings.some((c) => c.ceType.replace(/\.v\d+$/, '') === name)) throw new InvalidEvent('unknown_version', `${ceType} is a version that ${topic} does not carry`);
+  if (siblings.some((c) => c.ceType.replace(/\.v\d+$/, '') === name))
+    throw new InvalidEvent('unknown_version', `${ceType} is a version that ${topic} does not carry`);
   throw new InvalidEvent('unknown_type', `${ceType} is not a type of ${topic}; it carries ${siblings.map((c) => c.ceType).join(', ')}`);
 }
 
@@ -145,6 +146,9 @@ function header(message: RawMessage, name: string): string | undefined {
 function describe(problems: ValidationError[], path = ''): string[] {
   return problems.flatMap((problem) => {
     const here = path ? `${path}.${problem.property}` : problem.property;
-    return [...Object.values(problem.constraints ?? {}).map((text) => (path ? `${path}: ${text}` : text)), ...describe(problem.children ?? [], here)];
+    return [
+      ...Object.values(problem.constraints ?? {}).map((text) => (path ? `${path}: ${text}` : text)),
+      ...describe(problem.children ?? [], here),
+    ];
   });
 }

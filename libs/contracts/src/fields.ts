@@ -40,7 +40,7 @@ export const INSTANT = /^2[01]\d\d-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])T([01]\d
  * Neither NUL, which Postgres cannot store, nor half a surrogate pair, which would come back from Kafka as another key. The one rule
  * that the schemas leave unsaid: subscribers' engines disagree on how to write it (Go and Rust refuse the escapes).
  */
-export const WHOLE_TEXT = /^[^\u0000\ud800-\udfff]*$/u;
+export const WHOLE_TEXT = /^[^\0\ud800-\udfff]*$/u;
 const MAP_KEY_MAX = 64;
 /** Amounts are safe integers in minor units with room to add a thousand of them. */
 export const AMOUNT_MAX_MINOR = 9_000_000_000_000;

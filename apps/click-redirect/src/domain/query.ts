@@ -10,7 +10,9 @@ export const SUB_IDS_MAX = 20;
 
 /** The names under which the trade passes sub ids. */
 export const SUB_ID_NAMES: readonly string[] = ['sid', ...numbered('sid', 9), ...numbered('sub', 5), 'aff_sub', ...numbered('aff_sub', 5)];
-const UTM_NAMES = ['source', 'medium', 'campaign', 'term', 'content', 'id', 'source_platform', 'creative_format', 'marketing_tactic'].map((name) => `utm_${name}`);
+const UTM_NAMES = ['source', 'medium', 'campaign', 'term', 'content', 'id', 'source_platform', 'creative_format', 'marketing_tactic'].map(
+  (name) => `utm_${name}`,
+);
 const SUB_IDS = new Set(SUB_ID_NAMES);
 const UTMS = new Set(UTM_NAMES);
 const NOTHING: Passed = { subIds: {}, rawUtm: {} };

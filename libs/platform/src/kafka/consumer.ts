@@ -21,6 +21,9 @@ const IN_PLACE_MS = 1_500;
 const PAUSE_MIN_MS = 500;
 const PAUSE_MAX_MS = 5_000;
 const SILENT_MAX_MS = 60_000;
+const ASKING_AFTER_MS = 10_000;
+/** A broker that comes back, and the heirs of a killed replica, wait this long for members that are gone. */
+const SESSION_MS = 15_000;
 const STOP_MAX_MS = 15_000;
 
 /**
@@ -40,7 +43,10 @@ export class BatchConsumer implements Part {
 
   constructor(private readonly options: ConsumerOptions) {
     const undeclared = this.topics().filter((topic) => !CONSUMER_GROUPS[options.group]?.includes(topic));
-    if (undeclared.length > 0) throw new Error(`the group ${options.group} does not declare that it reads ${undeclared.join(', ')}, so there is no topic for its dead letters: add it to CONSUMER_GROUPS in libs/contracts/src/topics.ts`);
+    if (undeclared.length > 0)
+      throw new Error(
+        `the group ${options.group} does not declare that it reads ${undeclared.join(', ')}, so there is no topic for its dead letters: add it to CONSUMER_GROUPS in libs/contracts/src/topics.ts`,
+      );
     this.name = `consumer ${options.group}`;
     this.progress = new ConsumerProgress(options.group);
     this.work = new BatchWork(options, this.progress);
@@ -48,7 +54,15 @@ export class BatchConsumer implements Part {
 
   async start(): Promise<void> {
     const { kafka, group } = this.options;
-    const consumer = kafka.client.consumer({ groupId: kafka.prefix + group, sessionTimeout: 30_000, heartbeatInterval: 3_000, rebalanceTimeout: 40_000, maxWaitTimeInMs: 200, allowAutoTopicCreation: false, retry: { retries: 10, initialRetryTime: 200, maxRetryTime: 5_000 } });
+    const consumer = kafka.client.consumer({
+      groupId: kafka.prefix + group,
+      sessionTimeout: SESSION_MS,
+      heartbeatInterval: 3_000,
+      rebalanceTimeout: 40_000,
+      maxWaitTimeInMs: 200,
+      allowAutoTopicCreation: false,
+      retry: { retries: 10, initialRetryTime: 200, maxRetryTime: 5_000 },
+    });
     this.consumer = consumer;
     this.listen(consumer);
     this.watchdog = setInterval(() => void this.watch(), 5_000);
@@ -75,11 +89,19 @@ export class BatchConsumer implements Part {
         await consumer.connect();
         await consumer.subscribe({ topics: this.topics().map((t) => this.options.kafka.prefix + t), fromBeginning: true });
         if (this.stopping) return void (await consumer.disconnect().catch(() => undefined));
-        await consumer.run({ autoCommit: false, eachBatchAutoResolve: false, partitionsConsumedConcurrently: this.options.partitionsAtOnce ?? 4, eachBatch: (payload) => this.eachBatch(payload) });
+        await consumer.run({
+          autoCommit: false,
+          eachBatchAutoResolve: false,
+          partitionsConsumedConcurrently: this.options.partitionsAtOnce ?? 4,
+          eachBatch: (payload) => this.eachBatch(payload),
+        });
         return;
       } catch (error) {
         this.progress.alive();
-        this.options.log.warn({ error: error instanceof Error ? error.message : String(error), group: this.options.group }, 'cannot join the consumer group yet');
+        this.options.log.warn(
+          { error: error instanceof Error ? error.message : String(error), group: this.options.group },
+          'cannot join the consumer group yet',
+        );
         await pause(2_000);
       }
     }
@@ -104,19 +126,21 @@ export class BatchConsumer implements Part {
     });
   }
 
-  /** Standing still is death only with work to do and the broker at hand: its absence is a known reason. */
+  /** Standing still is death only with work to do and the broker at hand: its absence is a known reason, and so is the time after it. */
   private async watch(): Promise<void> {
-    const { group, kafka, onDead } = this.options;
-    const dead = (ms: number): void => onDead(`consumer ${group} has stood still for ${Math.round(ms / 1000)} s without a known reason`);
     const stuckMs = this.progress.stuckMs();
-    if (stuckMs > SILENT_MAX_MS) return dead(stuckMs);
-    const silentMs = this.progress.silentMs();
-    if (silentMs <= SILENT_MAX_MS || this.asking) return;
+    if (stuckMs > SILENT_MAX_MS) return this.died(stuckMs);
+    if (this.progress.silentMs() < ASKING_AFTER_MS || this.asking) return;
     this.asking = true;
-    const behind = await isBehind(kafka, group, this.topics());
+    const behind = await isBehind(this.options.kafka, this.options.group, this.topics());
     this.asking = false;
     if (!behind) this.progress.alive();
-    else if (!this.stopping && this.progress.silentMs() > SILENT_MAX_MS) dead(silentMs);
+    else if (this.progress.silentMs() > SILENT_MAX_MS) this.died(this.progress.silentMs());
+  }
+
+  private died(silentMs: number): void {
+    if (!this.stopping)
+      this.options.onDead(`consumer ${this.options.group} has stood still for ${Math.round(silentMs / 1000)} s without a known reason`);
   }
 
   private async eachBatch(payload: EachBatchPayload): Promise<void> {
@@ -155,7 +179,12 @@ export class BatchConsumer implements Part {
       crashPoint('consumer:offset-committed');
       this.pauses.delete(`${topic}:${batch.partition}`);
       const following = messages[from + size];
-      this.progress.advanced(topic, batch.partition, following ? Number(following.timestamp) : null, Number(high - BigInt(last.offset) - 1n));
+      this.progress.advanced(
+        topic,
+        batch.partition,
+        following ? Number(following.timestamp) : null,
+        Number(high - BigInt(last.offset) - 1n),
+      );
       this.progress.messages.inc({ group: this.options.group, topic }, slice.length);
       await payload.heartbeat();
     }
@@ -176,6 +205,8 @@ export class BatchConsumer implements Part {
   private async advance({ batch, commitOffsetsIfNecessary, resolveOffset }: EachBatchPayload, offset: string): Promise<void> {
     const isLast = offset === batch.messages.at(-1)?.offset;
     const next = (BigInt(isLast ? batch.lastOffset() : offset) + 1n).toString();
+    // From here on the broker alone is waited for, and its absence is no reason to die.
+    this.progress.left(batch.topic.slice(this.options.kafka.prefix.length) as Topic, batch.partition);
     await commitOffsetsIfNecessary({ topics: [{ topic: batch.topic, partitions: [{ partition: batch.partition, offset: next }] }] });
     resolveOffset(offset);
   }
@@ -206,7 +237,10 @@ export class BatchConsumer implements Part {
     if (before?.timer) clearTimeout(before.timer);
     const backoffMs = Math.min((before?.backoffMs ?? PAUSE_MIN_MS / 2) * 2, PAUSE_MAX_MS) * (0.75 + Math.random() / 4);
     const resume = payload.pause();
-    this.options.log.warn({ group: this.options.group, topic, partition, backoffMs: Math.round(backoffMs), error: error.message }, 'waits for a store');
+    this.options.log.warn(
+      { group: this.options.group, topic, partition, backoffMs: Math.round(backoffMs), error: error.message },
+      'waits for a store',
+    );
     this.progress.waits(topic, partition, true);
     const timer = setTimeout(() => {
       this.progress.waits(topic, partition, false);
