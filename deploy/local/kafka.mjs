@@ -1,5 +1,5 @@
 // A real Apache Kafka broker (KRaft, one node) as a local process, from the jars that Maven fetches.
-import { execFile, execFileSync } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
@@ -19,7 +19,7 @@ export const kafka = {
   address: `127.0.0.1:${PORTS.kafka}`,
   async start() {
     await ensureJars();
-    if (!existsSync(PROPERTIES)) format();
+    await configure();
     await needFreePort(PORTS.kafka, 'Kafka');
     startDetached({
       name: 'kafka',
@@ -70,8 +70,10 @@ const pom = () => `<project xmlns="http://maven.apache.org/POM/4.0.0"><modelVers
 <dependency><groupId>org.slf4j</groupId><artifactId>slf4j-simple</artifactId><version>1.7.36</version></dependency>
 </dependencies></project>`;
 
-function format() {
+/** Written at every start, since ports may have changed; the storage is formatted once. */
+async function configure() {
   mkdirSync(FOLDER, { recursive: true });
+  const data = join(FOLDER, 'data');
   const properties = {
     'process.roles': 'broker,controller',
     'node.id': 1,
@@ -80,7 +82,7 @@ function format() {
     'advertised.listeners': `PLAINTEXT://127.0.0.1:${PORTS.kafka}`,
     'listener.security.protocol.map': 'PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT',
     'controller.listener.names': 'CONTROLLER',
-    'log.dirs': join(FOLDER, 'data'),
+    'log.dirs': data,
     'auto.create.topics.enable': false,
     'offsets.topic.replication.factor': 1,
     'offsets.topic.num.partitions': 10,
@@ -91,17 +93,16 @@ function format() {
     'replica.fetch.max.bytes': 2_097_152,
     'log.segment.bytes': 67_108_864,
   };
-  const java = (...args) =>
-    execFileSync('java', ['-cp', `${JARS}/*`, 'kafka.tools.StorageTool', ...args], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
   writeFileSync(
-    `${PROPERTIES}.new`,
+    PROPERTIES,
     Object.entries(properties)
       .map(([key, value]) => `${key}=${value}\n`)
       .join(''),
   );
-  const id = java('random-uuid').trim();
-  java('format', '--ignore-formatted', '-t', id, '-c', `${PROPERTIES}.new`);
-  renameSync(`${PROPERTIES}.new`, PROPERTIES);
+  if (existsSync(join(data, 'meta.properties'))) return;
+  const java = async (...args) => (await promisify(execFile)('java', ['-cp', `${JARS}/*`, 'kafka.tools.StorageTool', ...args])).stdout;
+  const id = (await java('random-uuid')).trim();
+  await java('format', '--ignore-formatted', '-t', id, '-c', PROPERTIES);
 }
 
 /** Ready means a message that was really produced and read back: an open port answers before the broker can do either. */

@@ -32,6 +32,7 @@ async function main(args) {
   const once = args.includes('--once');
   const platform = new Platform(args.includes('--keep'));
   platform.stopOnSignals();
+  platform.surviveLostOutput();
   try {
     if (args.includes('--fresh')) await platform.forget();
     await platform.start();
@@ -66,6 +67,11 @@ class Platform {
         if (!this.up) void this.stop().then(() => process.exit(130));
       });
     }
+  }
+
+  /** A terminal that goes away takes our output with it, and must not take our orderly stop. */
+  surviveLostOutput() {
+    for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {});
   }
 
   async forget() {

@@ -22,13 +22,13 @@ describe('the public topics', () => {
   it('carry messages that validate against docs/events', async () => {
     const ajv = new Ajv({ strict: false });
     addFormats(ajv);
+    const isPublic = new Set(TOPIC_SPECS.filter((spec) => spec.isPublic).map((spec) => spec.topic));
     const schemas = new Map(
-      allContracts().map((contract) => [
-        contract.ceType,
-        ajv.compile(JSON.parse(readFileSync(join(events, schemaFile(contract)), 'utf8')) as object),
-      ]),
+      allContracts()
+        .filter(({ topic }) => isPublic.has(topic))
+        .map((contract) => [contract.ceType, ajv.compile(JSON.parse(readFileSync(join(events, schemaFile(contract)), 'utf8')) as object)]),
     );
-    const messages = await readAll(TOPIC_SPECS.filter((spec) => spec.isPublic).map((spec) => spec.topic));
+    const messages = await readAll([...isPublic]);
     const mine = messages.filter(({ headers }) => headers['ce_tenant']?.toString() === shop.tenantId);
     expect([...new Set(mine.map((m) => m.topic))].sort()).toEqual([
       'baton.attributions.v1',
