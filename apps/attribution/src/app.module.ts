@@ -1,12 +1,22 @@
 import { parseClickIdKeys } from '@baton/contracts';
-import { BatchConsumer, BoundedProducer, type Composition, connectKafka, type Context, openDatabase, OutboxRelay, writeOutbox } from '@baton/platform';
+import {
+  BatchConsumer,
+  BoundedProducer,
+  type Composition,
+  connectKafka,
+  type Context,
+  openDatabase,
+  OutboxRelay,
+  writeOutbox,
+} from '@baton/platform';
 import { attributionRoutes } from './attribution.routes';
 import { PostgresAttributionStore } from './attribution.store';
 import { PostgresClickStore } from './click.store';
 import type { Env } from './env';
 import { PostgresFactStore } from './fact.store';
 import { PostgresPersonStore } from './person.store';
-import { PartitionKeeper, RecheckSweep } from './recheck.routes';
+import { Housekeeping } from './housekeeping.routes';
+import { RecheckSweep } from './recheck.routes';
 import { PostgresRecheckStore } from './recheck.store';
 import { revising, type Stores } from './revise';
 
@@ -39,6 +49,15 @@ export function compose({ service, env, log, fatal }: Context<Env>): Composition
     partitionsAtOnce: env.PARTITIONS_AT_ONCE,
     batchMax: env.BATCH_MAX,
   });
-  const partitions = new PartitionKeeper({ database, clicks: stores.clicks, log });
-  return { parts: [{ name: 'database', stop: () => database.close() }, { name: 'producer', stop: () => producer.close() }, partitions, relay, sweep, consumer] };
+  const housekeeping = new Housekeeping({ database, clicks: stores.clicks, attributions: stores.attributions, log });
+  return {
+    parts: [
+      { name: 'database', stop: () => database.close() },
+      { name: 'producer', stop: () => producer.close() },
+      housekeeping,
+      relay,
+      sweep,
+      consumer,
+    ],
+  };
 }

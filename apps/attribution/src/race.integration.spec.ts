@@ -8,97 +8,16 @@ import { postgresStores } from './app.module';
 import { type IdentifierKey, PostgresPersonStore } from './person.store';
 import type { Stores } from './revise';
 import { at, click, clickIdOf, conversion, conversionIdOf, identity, link, program, reversal } from './testing/facts';
+import { type Meeting, MEETINGS } from './testing/meetings';
 import { heldAt, newest, type World, world } from './testing/world';
 
 const id = (kind: Identifier['kind'], value: string): Identifier => ({ kind, value });
 const NEVER_SETTLES_MS = 1e12;
 
-/** Two batches that meet, and what must be true of the conversions `o1` and `o2` when both are in, whoever came first. */
-interface Meeting {
-  readonly before?: (tenant: string) => Outgoing[];
-  readonly first: (tenant: string) => Outgoing[];
-  readonly second: (tenant: string) => Outgoing[];
-}
-
-const MEETINGS: Record<string, Meeting> = {
-  'a click and the conversion that names it': {
-    first: (t) => [click(t, 1, at(0))],
-    second: (t) => [conversion(t, 'o1', at(5), { clickId: clickIdOf(t, 1, at(0)) })],
-  },
-  'a click of a visitor and a conversion of that visitor': {
-    first: (t) => [click(t, 1, at(0), { visitorId: 'v' })],
-    second: (t) => [conversion(t, 'o1', at(5), { visitorId: 'v' })],
-  },
-  'a conversion and the identity that ties its customer to a click': {
-    before: (t) => [click(t, 1, at(0))],
-    first: (t) => [conversion(t, 'o1', at(5), { customerId: 'k' })],
-    second: (t) => [identity(t, id('click_id', clickIdOf(t, 1, at(0))), id('customer_id', 'k'))],
-  },
-  'a conversion and its reversal': {
-    before: (t) => [click(t, 1, at(0))],
-    first: (t) => [conversion(t, 'o1', at(5), { clickId: clickIdOf(t, 1, at(0)) })],
-    second: (t) => [reversal(t, 'o1', 'r', 1_000, at(9))],
-  },
-  // Of identifiers that are known already no insert makes anyone wait: only the lock on the person does.
-  'a conversion of a known customer and the identity that ties that customer to a click': {
-    before: (t) => [click(t, 1, at(0)), identity(t, id('customer_id', 'k'), id('email_hash', 'e'))],
-    first: (t) => [conversion(t, 'o1', at(5), { customerId: 'k' })],
-    second: (t) => [identity(t, id('click_id', clickIdOf(t, 1, at(0))), id('customer_id', 'k'))],
-  },
-  'a conversion of a known visitor and a click of that visitor': {
-    before: (t) => [identity(t, id('visitor_id', 'v'), id('email_hash', 'e'))],
-    first: (t) => [conversion(t, 'o1', at(5), { visitorId: 'v' })],
-    second: (t) => [click(t, 1, at(0), { visitorId: 'v' })],
-  },
-  'two conversions of a known customer that name a click each': {
-    before: (t) => [click(t, 1, at(0)), click(t, 1, at(1)), identity(t, id('customer_id', 'k'), id('email_hash', 'e'))],
-    first: (t) => [conversion(t, 'o1', at(5), { customerId: 'k', clickId: clickIdOf(t, 1, at(0)) })],
-    second: (t) => [conversion(t, 'o2', at(6), { customerId: 'k' }), identity(t, id('click_id', clickIdOf(t, 1, at(1))), id('email_hash', 'e'))],
-  },
-  'a record of a click that is awaited and a second conversion that names it': {
-    before: (t) => [conversion(t, 'o1', at(5), { clickId: clickIdOf(t, 1, at(0)) })],
-    first: (t) => [click(t, 1, at(0))],
-    second: (t) => [conversion(t, 'o2', at(6), { clickId: clickIdOf(t, 1, at(0)) })],
-  },
-  'a conversion whose external id is known and a second reversal of it': {
-    before: (t) => [reversal(t, 'o1', 'r1', 1_000, at(9))],
-    first: (t) => [conversion(t, 'o1', at(5), { clickId: clickIdOf(t, 1, at(0)) })],
-    second: (t) => [reversal(t, 'o1', 'r2', 500, at(8))],
-  },
-  'two reversals of one conversion': {
-    before: (t) => [conversion(t, 'o1', at(5), { customerId: 'k' })],
-    first: (t) => [reversal(t, 'o1', 'r1', 1_000, at(9))],
-    second: (t) => [reversal(t, 'o1', 'r2', 500, at(8))],
-  },
-  'two identities that join A to B and B to C': {
-    before: (t) => [identity(t, id('click_id', clickIdOf(t, 1, at(0))), id('customer_id', 'a')), conversion(t, 'o1', at(5), { customerId: 'c' }), identity(t, id('customer_id', 'b'), id('visitor_id', 'vb'))],
-    first: (t) => [identity(t, id('customer_id', 'a'), id('customer_id', 'b'))],
-    second: (t) => [identity(t, id('customer_id', 'b'), id('customer_id', 'c'))],
-  },
-  'two batches that name the same in opposite order': {
-    before: (t) => [conversion(t, 'o1', at(5), { customerId: 'a' }), conversion(t, 'o2', at(5), { customerId: 'z' })],
-    first: (t) => [identity(t, id('customer_id', 'a'), id('email_hash', 'a1')), identity(t, id('customer_id', 'z'), id('email_hash', 'z1')), identity(t, id('click_id', clickIdOf(t, 1, at(0))), id('customer_id', 'z'))],
-    second: (t) => [identity(t, id('customer_id', 'z'), id('email_hash', 'z2')), identity(t, id('customer_id', 'a'), id('email_hash', 'a2')), identity(t, id('click_id', clickIdOf(t, 1, at(1))), id('customer_id', 'a'))],
-  },
-  'new facts of the same keys in opposite order': {
-    first: (t) => [click(t, 1, at(0)), click(t, 1, at(1)), conversion(t, 'o1', at(5), { customerId: 'a' }), conversion(t, 'o2', at(5), { clickId: clickIdOf(t, 1, at(1)) })],
-    second: (t) => [click(t, 1, at(1)), click(t, 1, at(0)), conversion(t, 'o2', at(5), { clickId: clickIdOf(t, 1, at(1)) }), conversion(t, 'o1', at(5), { customerId: 'a' }), identity(t, id('click_id', clickIdOf(t, 1, at(0))), id('customer_id', 'a'))],
-  },
-  'a conversion and the link of its click': {
-    before: () => [],
-    first: (t) => [conversion(t, 'o1', at(5), { clickId: clickIdOf(t, 3, at(0)) })],
-    second: (t) => [link(t, 3)],
-  },
-  'a conversion and a new version of its terms': {
-    before: (t) => [click(t, 1, at(0))],
-    first: (t) => [conversion(t, 'o1', at(5), { clickId: clickIdOf(t, 1, at(0)) })],
-    second: (t) => [program(t, 'odd', 2, { windowMs: 1_000 })],
-  },
-};
-
 const clickMs = (clickId: string): number => peekClickId(clickId)?.occurredAtMs ?? 0;
 const sortedClicks = (tenant: string): string[] => [0, 1, 2].map((minute) => clickIdOf(tenant, 1, at(minute))).sort();
-const sortedOrders = (tenant: string): string[] => ['p', 'q', 'r'].sort((a, b) => (conversionIdOf(tenant, a) < conversionIdOf(tenant, b) ? -1 : 1));
+const sortedOrders = (tenant: string): string[] =>
+  ['p', 'q', 'r'].sort((a, b) => (conversionIdOf(tenant, a) < conversionIdOf(tenant, b) ? -1 : 1));
 
 describe('two batches that meet', () => {
   let db: TestDatabase;
@@ -123,7 +42,9 @@ describe('two batches that meet', () => {
 
   /** One waits for a lock of the other's, as the database itself sees it. */
   const isBlocked = async (): Promise<boolean> => {
-    const { rowCount } = await admin.query(`SELECT FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() AND cardinality(pg_blocking_pids(pid)) > 0`);
+    const { rowCount } = await admin.query(
+      `SELECT FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() AND cardinality(pg_blocking_pids(pid)) > 0`,
+    );
     return (rowCount ?? 0) > 0;
   };
 
@@ -132,12 +53,22 @@ describe('two batches that meet', () => {
     const found = await newest(a, [tenant]);
     return ['o1', 'o2'].map((externalId) => {
       const { outcome, reason, conversion: c, credits, model } = found.get(conversionIdOf(tenant, externalId)) ?? {};
-      return [outcome, reason, c?.netAmountMinor, model?.programVersion, credits?.map(({ occurredAt, recorded, evidence }) => [occurredAt, recorded, evidence])];
+      return [
+        outcome,
+        reason,
+        c?.netAmountMinor,
+        model?.programVersion,
+        credits?.map(({ occurredAt, recorded, evidence }) => [occurredAt, recorded, evidence]),
+      ];
     });
   };
 
   /** Holds one batch before each of its statements in turn, lets the other run as far as it comes, and compares with one after the other. */
-  async function everyInterleaving(a: World, b: World, { before, first, second }: Meeting): Promise<{ wrong: string[]; retries: number; tried: number }> {
+  async function everyInterleaving(
+    a: World,
+    b: World,
+    { before, first, second }: Meeting,
+  ): Promise<{ wrong: string[]; retries: number; tried: number }> {
     const prepared = async (): Promise<string> => {
       const tenant = randomUUID();
       await a.deliver([program(tenant, 'odd'), link(tenant, 1), ...(before?.(tenant) ?? [])]);
@@ -150,7 +81,10 @@ describe('two batches that meet', () => {
     const wrong: string[] = [];
     let retries = 0;
     let tried = 0;
-    for (const [held, other] of [[first, second], [second, first]] as const) {
+    for (const [held, other] of [
+      [first, second],
+      [second, first],
+    ] as const) {
       for (let statement = 0; ; statement++) {
         const tenant = await prepared();
         const { wrap, reached, go } = heldAt(statement);
@@ -171,15 +105,23 @@ describe('two batches that meet', () => {
     return { wrong, retries, tried };
   }
 
-  it.each(Object.keys(MEETINGS))('%s: the same end, however they interleave, and no deadlock', async (name) => {
-    const { wrong, retries, tried } = await everyInterleaving(replica(), replica(), MEETINGS[name] as Meeting);
-    expect({ wrong, retries }).toEqual({ wrong: [], retries: 0 });
-    expect(tried).toBeGreaterThan(5);
-  }, 120_000);
+  it.each(Object.keys(MEETINGS))(
+    '%s: the same end, however they interleave, and no deadlock',
+    async (name) => {
+      const { wrong, retries, tried } = await everyInterleaving(replica(), replica(), MEETINGS[name] as Meeting);
+      expect({ wrong, retries }).toEqual({ wrong: [], retries: 0 });
+      expect(tried).toBeGreaterThan(5);
+    },
+    120_000,
+  );
 
   /** Another session stands on the middle one of three keys; both batches come to it from their own side. Sorted, they queue; else they deadlock. */
   it.each<[string, (tenant: string) => Promise<unknown>, (tenant: string) => Outgoing[]]>([
-    ['persons', (t) => admin.query(`SELECT FROM identifiers WHERE tenant_id = $1 AND identifier = 'customer_id:m' FOR UPDATE`, [t]), (t) => ['a', 'm', 'z'].map((k) => identity(t, id('customer_id', k), id('email_hash', `${k} ${Math.random()}`)))],
+    [
+      'persons',
+      (t) => admin.query(`SELECT FROM identifiers WHERE tenant_id = $1 AND identifier = 'customer_id:m' FOR UPDATE`, [t]),
+      (t) => ['a', 'm', 'z'].map((k) => identity(t, id('customer_id', k), id('email_hash', `${k} ${Math.random()}`))),
+    ],
     [
       'new identifiers',
       (t) => admin.query(`INSERT INTO identifiers (tenant_id, identifier, root) VALUES ($1, 'external:m', 'external:m')`, [t]),
@@ -187,7 +129,8 @@ describe('two batches that meet', () => {
     ],
     [
       'new clicks',
-      (t) => admin.query(`INSERT INTO clicks (tenant_id, day, click_id, filled) VALUES ($1, '2026-03-01', $2, false)`, [t, sortedClicks(t)[1]]),
+      (t) =>
+        admin.query(`INSERT INTO clicks (tenant_id, day, click_id, filled) VALUES ($1, '2026-03-01', $2, false)`, [t, sortedClicks(t)[1]]),
       (t) => sortedClicks(t).map((clickId) => click(t, 1, clickMs(clickId), { clickId })),
     ],
     [

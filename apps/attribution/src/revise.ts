@@ -1,13 +1,13 @@
 import { AttributionRevised, emit, nameId, type Outgoing, peekClickId } from '@baton/contracts';
-import { allVersions, counter, linksByNumber, type Tx } from '@baton/platform';
+import { counter, type Tx } from '@baton/platform';
 import type { AttributionStore, ConversionRow, Decided, PersonKey } from './attribution.store';
-import type { ClickKey, ClickRow, ClickStore, RecordedClick } from './click.store';
+import type { ClickKey, ClickStore, RecordedClick } from './click.store';
 import { attribute } from './domain/attribute';
-import type { Click, LinkPlace, Terms } from './domain/facts';
 import { CLICK, CUSTOMER, dayOf, EXTERNAL, type Naming, valuesOf } from './domain/naming';
 import { merge } from './domain/persons';
-import { termsInForce } from './domain/terms';
 import type { FactStore } from './fact.store';
+import { distinct } from './grouping';
+import { readKnown } from './known';
 import type { PersonStore } from './person.store';
 import type { RecheckStore } from './recheck.store';
 
@@ -46,16 +46,39 @@ export const revising =
   };
 
 /** Gives the persons whose clicks changed: all their conversions are open again. */
-async function join({ clicks, persons }: Stores, tx: Tx, namings: readonly Naming[], records: readonly RecordedClick[]): Promise<PersonKey[]> {
-  const identifiers = distinct(namings.flatMap(({ tenantId, identifiers }) => identifiers.map((identifier) => ({ tenantId, identifier }))), keyOf);
+async function join(
+  { clicks, persons }: Stores,
+  tx: Tx,
+  namings: readonly Naming[],
+  records: readonly RecordedClick[],
+): Promise<PersonKey[]> {
+  const identifiers = distinct(
+    namings.flatMap(({ tenantId, identifiers }) => identifiers.map((identifier) => ({ tenantId, identifier }))),
+    keyOf,
+  );
   await clicks.expect(tx, identifiers.flatMap(clickKeyOf));
-  const fresh = new Set((await persons.introduce(tx, identifiers.map((i) => ({ ...i, day: clickKeyOf(i)[0]?.day ?? null })))).map(keyOf));
+  const fresh = new Set(
+    (
+      await persons.introduce(
+        tx,
+        identifiers.map((i) => ({ ...i, day: clickKeyOf(i)[0]?.day ?? null })),
+      )
+    ).map(keyOf),
+  );
   const before = new Map((await persons.lock(tx, identifiers)).map((i) => [keyOf(i), keyOf({ tenantId: i.tenantId, identifier: i.root })]));
-  const { moves, roots } = merge(namings.map(({ tenantId, identifiers }) => identifiers.map((identifier) => keyOf({ tenantId, identifier }))), before);
-  await persons.move(tx, [...moves].map(([from, to]) => ({ tenantId: tenantOf(from), root: restOf(from), newRoot: restOf(to) })));
+  const { moves, roots } = merge(
+    namings.map(({ tenantId, identifiers }) => identifiers.map((identifier) => keyOf({ tenantId, identifier }))),
+    before,
+  );
+  await persons.move(
+    tx,
+    [...moves].map(([from, to]) => ({ tenantId: tenantOf(from), root: restOf(from), newRoot: restOf(to) })),
+  );
   const tied = await clicks.tie(tx, tiesOf(namings));
   const filled = await clicks.fill(tx, records);
-  const changed = new Set([...tied, ...filled].map(({ tenantId, clickId }) => roots.get(keyOf({ tenantId, identifier: CLICK + clickId })) as string));
+  const changed = new Set(
+    [...tied, ...filled].map(({ tenantId, clickId }) => roots.get(keyOf({ tenantId, identifier: CLICK + clickId })) as string),
+  );
   for (const root of joined(before, roots, fresh)) changed.add(root);
   return [...changed].map((root) => ({ tenantId: tenantOf(root), root: restOf(root) }));
 }
@@ -74,13 +97,19 @@ function joined(before: ReadonlyMap<string, string>, roots: ReadonlyMap<string, 
 
 async function decide(stores: Stores, tx: Tx, rows: readonly ConversionRow[]): Promise<Outgoing[]> {
   if (rows.length === 0) return [];
-  const known = await read(stores, tx, rows);
+  const known = await readKnown(stores, tx, rows);
   const decided: Decided[] = [];
   const due: { tenantId: string; conversionId: string; atMs: number }[] = [];
   const over: ConversionRow[] = [];
   for (const row of rows) {
     const settled = row.wasSettled || row.nowMs >= row.settlesAtMs;
-    const decision = attribute({ conversion: row, reversals: known.reversals(row), clicks: known.clicks(row), terms: known.terms(row), settled });
+    const decision = attribute({
+      conversion: row,
+      reversals: known.reversals(row),
+      clicks: known.clicks(row),
+      terms: known.terms(row),
+      settled,
+    });
     if (decision.content.outcome === 'pending') due.push({ tenantId: row.tenantId, conversionId: row.conversionId, atMs: row.settlesAtMs });
     else if (row.revision > 0) over.push(row);
     const state = stateOf(row, decision, settled);
@@ -95,46 +124,27 @@ async function decide(stores: Stores, tx: Tx, rows: readonly ConversionRow[]): P
   });
 }
 
-const revisions = counter('baton_attribution_revisions_total', 'Revisions decided, by outcome (one that is rolled back and tried again counts twice)', ['outcome', 'reason']);
+const revisions = counter(
+  'baton_attribution_revisions_total',
+  'Revisions decided, by outcome (one that is rolled back and tried again counts twice)',
+  ['outcome', 'reason'],
+);
 
 /** What to write for a decision, or null where nothing changed. */
-function stateOf(row: ConversionRow, { content, waitingLinks, programIds }: ReturnType<typeof attribute>, settled: boolean): Decided | null {
+function stateOf(
+  row: ConversionRow,
+  { content, waitingLinks, programIds }: ReturnType<typeof attribute>,
+  settled: boolean,
+): Decided | null {
   const contentHash = nameId(JSON.stringify(content));
   const isNew = contentHash !== row.contentHash;
-  const isSame = !isNew && settled === row.wasSettled && String(waitingLinks) === String(row.waitingLinks) && String(programIds) === String(row.restsOn);
+  const isSame =
+    !isNew && settled === row.wasSettled && String(waitingLinks) === String(row.waitingLinks) && String(programIds) === String(row.restsOn);
   if (isSame) return null;
   const { tenantId, conversionId } = row;
   const revision = row.revision + (isNew ? 1 : 0);
   const revised = isNew ? { tenantId, conversionId, revision, ...content, decidedAt: new Date(row.nowMs).toISOString() } : null;
   return { tenantId, conversionId, contentHash, settled, waitingLinks, restsOn: programIds, revision, revised };
-}
-
-/** Everything that the decisions need, in four reads whatever the number of conversions. */
-async function read({ facts, clicks }: Stores, tx: Tx, rows: readonly ConversionRow[]) {
-  const reversals = groupBy(await facts.reversalsOf(tx, rows), (r) => `${r.tenantId} ${r.externalId}`);
-  const touched = await clicks.ofPersons(tx, distinct(rows, personOf).map(({ tenantId, root }) => ({ tenantId, root })));
-  const unrecorded = distinct(touched.filter((c) => !c.record).map((c) => ({ tenantId: c.tenantId, number: readId(c).linkNumber })), (l) => `${l.tenantId} ${l.number}`);
-  const links = new Map((await linksByNumber(tx, unrecorded)).map((l) => [`${l.tenantId} ${l.number}`, { linkId: l.id, programId: l.programId, partnerId: l.partnerId }]));
-  const byPerson = groupBy(touched, personOf, (row) => clickOf(row, links));
-  const programs = [...[...rows, ...touched.map((c) => ({ tenantId: c.tenantId, programId: c.record?.programId ?? null }))], ...[...links].map(([key, link]) => ({ tenantId: tenantOf(key), programId: link.programId }))];
-  const wanted = distinct(programs.flatMap(({ tenantId, programId }) => (programId ? [{ tenantId, id: programId }] : [])), (p) => `${p.tenantId} ${p.id}`);
-  const versions = groupBy(await allVersions(tx, 'program', wanted), (p) => `${p.tenantId} ${p.id}`);
-  return {
-    reversals: (row: ConversionRow) => reversals.get(`${row.tenantId} ${row.externalId}`) ?? [],
-    clicks: (row: ConversionRow) => byPerson.get(personOf(row)) ?? [],
-    terms: (row: ConversionRow): ReadonlyMap<string, Terms> => {
-      const ids = [row.programId, ...(byPerson.get(personOf(row)) ?? []).map((c) => (c.record ?? c.link)?.programId)];
-      return new Map(distinct(ids, String).flatMap((id) => {
-        const terms = id ? termsInForce(versions.get(`${row.tenantId} ${id}`) ?? [], row.occurredAtMs) : undefined;
-        return id && terms ? [[id, terms] as const] : [];
-      }));
-    },
-  };
-}
-
-function clickOf(row: ClickRow, links: ReadonlyMap<string, LinkPlace>): Click {
-  const { linkNumber, occurredAtMs } = readId(row);
-  return { clickId: row.clickId, linkNumber, occurredAtMs, customerIds: row.customerIds, record: row.record, link: links.get(`${row.tenantId} ${linkNumber}`) ?? null };
 }
 
 /** Customers and clicks that one fact names together. */
@@ -152,13 +162,6 @@ function tiesOf(namings: readonly Naming[]): (ClickKey & { customerIds: string[]
   return [...ties.values()];
 }
 
-/** Stored click ids were verified before they were stored. */
-function readId({ clickId }: { readonly clickId: string }): { linkNumber: number; occurredAtMs: number } {
-  const id = peekClickId(clickId);
-  if (!id) throw new Error(`the stored click id ${clickId} is not one`);
-  return id;
-}
-
 function clickKeyOf({ tenantId, identifier }: { readonly tenantId: string; readonly identifier: string }): ClickKey[] {
   if (!identifier.startsWith(CLICK)) return [];
   const clickId = identifier.slice(CLICK.length);
@@ -170,16 +173,3 @@ function clickKeyOf({ tenantId, identifier }: { readonly tenantId: string; reado
 const keyOf = ({ tenantId, identifier }: { readonly tenantId: string; readonly identifier: string }): string => `${tenantId} ${identifier}`;
 const tenantOf = (key: string): string => key.slice(0, 36);
 const restOf = (key: string): string => key.slice(37);
-const personOf = ({ tenantId, root }: PersonKey): string => `${tenantId} ${root}`;
-
-const distinct = <T>(values: readonly T[], key: (value: T) => string): T[] => [...new Map(values.map((value) => [key(value), value])).values()];
-
-function groupBy<T, R = T>(values: readonly T[], key: (value: T) => string, of: (value: T) => R = (value) => value as unknown as R): Map<string, R[]> {
-  const groups = new Map<string, R[]>();
-  for (const value of values) {
-    const group = groups.get(key(value));
-    if (group) group.push(of(value));
-    else groups.set(key(value), [of(value)]);
-  }
-  return groups;
-}
