@@ -2,7 +2,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { build } from './build.mjs';
-import { waitFor, operator } from './api.mjs';
+import { steadyOperator, waitFor } from './api.mjs';
 import { Client, paced, seeded } from './chaos-load.mjs';
 import { ALL_SCOPES, waitForCatalog } from './demo.mjs';
 import { expectedRewards } from './expected-rewards.mjs';
@@ -87,8 +87,8 @@ async function makeClients(platform, random) {
   const adminKey = secrets().adminKey;
   const clients = [];
   for (const name of ['North', 'South']) {
-    const tenant = await operator(platform.urls, adminKey).post('/v1/tenants', { name });
-    const admin = operator(platform.urls, adminKey, tenant.id);
+    const tenant = await steadyOperator(platform.urls, adminKey).post('/v1/tenants', { name });
+    const admin = steadyOperator(platform.urls, adminKey, tenant.id);
     const program = await admin.post('/v1/programs', { name: 'Chaos', destination_hosts: ['shop.example'], hold_days: 30, window_days: 30 });
     await admin.post('/v1/plans', { program_id: program.id, name: 'Ten percent', kind: 'percentage', basis_points: TERMS.basisPoints });
     const links = [];
@@ -104,7 +104,7 @@ async function makeClients(platform, random) {
   }
   // Both replicas of the redirect must know the links.
   const newest = Math.max(...clients.flatMap((c) => c.program.links.map((l) => l.catalogVersion)));
-  for (const url of platform.urlsOf('click-redirect')) await waitFor(`${url} knows the links`, async () => (await (await fetch(`${url}/readyz`)).json()).catalogVersion >= newest);
+  for (const url of platform.urlsOf('click-redirect')) await waitFor(`${url} knows the links`, async () => (await (await fetch(`${url}/readyz`)).json()).catalog_version >= newest);
   return clients;
 }
 
@@ -148,7 +148,7 @@ function tasksOf(client, random, share) {
 async function breakWhileLoaded(platform, clients, random, exits) {
   const [one, two] = clients.map((client) => tasksOf(client, random, 0.5));
   const tasks = one.flatMap((task, i) => (two[i] ? [task, two[i]] : [task]));
-  const load = paced(tasks, { width: 24, perSecond: 18 });
+  const load = paced(tasks, { width: 400, perSecond: 18 });
   const outage = { exits: 0 };
   const faults = (async () => {
     await pause(5_000);

@@ -30,7 +30,7 @@ export async function seedDemo(urls, adminKey, file) {
 
 /** Until a redirect has reached a catalog version, and the other edges know the key. */
 export async function waitForCatalog(urls, demo) {
-  await waitFor(`click-redirect at catalog version ${demo.catalogVersion}`, async () => (await call(`${urls['click-redirect']}/readyz`)).body?.catalogVersion >= demo.catalogVersion);
+  await waitFor(`click-redirect at catalog version ${demo.catalogVersion}`, async () => (await call(`${urls['click-redirect']}/readyz`)).body?.catalog_version >= demo.catalogVersion);
   const bearer = { authorization: `Bearer ${demo.apiKey}` };
   await waitFor('conversion-ingest knows the key', async () => (await call(`${urls['conversion-ingest']}/v1/receipts?external_id=none`, { headers: bearer })).status !== 401);
   await waitFor('reward-fulfillment knows the key', async () => (await call(`${urls['reward-fulfillment']}/v1/balances`, { headers: bearer })).status === 200);

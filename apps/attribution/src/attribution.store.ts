@@ -39,21 +39,21 @@ export interface Decided {
 }
 
 export interface AttributionStore {
-  /** Keeps the tenants' catalogs as they are until the transaction ends: `catalogMoved` waits for it, and it for `catalogMoved`. */
-  holdCatalog(tx: Tx, tenantIds: readonly string[]): Promise<void>;
+  /** Keeps the catalogs of the transaction's tenants as they are until it ends: `catalogMoved` waits for it, and it for `catalogMoved`. */
+  holdCatalog(tx: Tx): Promise<void>;
   /** All conversions of these persons, and these conversions: locked, each once. The persons are locked by the caller. */
   toDecide(tx: Tx, persons: readonly PersonKey[], conversions: readonly ConversionKey[], pendingMs: number): Promise<ConversionRow[]>;
   write(tx: Tx, decided: readonly Decided[]): Promise<void>;
   externalIdsOf(tx: Tx, conversions: readonly { readonly tenantId: string; readonly conversionId: string }[]): Promise<ConversionKey[]>;
 }
 
+/** All of a transaction's tenants at once and sorted: taken in two goes, they could deadlock. */
+export const TENANTS_OF_TRANSACTION = `(SELECT unnest(current_setting('app.tenants')::uuid[])::text AS id ORDER BY 1) AS tenants`;
+
 export class PostgresAttributionStore implements AttributionStore {
-  async holdCatalog(tx: Tx, tenantIds: readonly string[]): Promise<void> {
+  async holdCatalog(tx: Tx): Promise<void> {
     // Advisory, since there is no row that every tenant has; at most one a tenant of the batch, far from the memory for locks.
-    await tx.$queryRawUnsafe(
-      `SELECT count(pg_advisory_xact_lock_shared(hashtextextended('attribution.catalog ' || id, 0)))::int AS held FROM (SELECT unnest($1::text[]) AS id ORDER BY 1) AS tenants`,
-      [...new Set(tenantIds)].sort(),
-    );
+    await tx.$queryRawUnsafe(`SELECT count(pg_advisory_xact_lock_shared(hashtextextended('attribution.catalog ' || id, 0)))::int AS held FROM ${TENANTS_OF_TRANSACTION}`);
   }
 
   toDecide(tx: Tx, persons: readonly PersonKey[], conversions: readonly ConversionKey[], pendingMs: number): Promise<ConversionRow[]> {

@@ -1,4 +1,4 @@
-import type { Identifier, Outgoing } from '@baton/contracts';
+import { type Identifier, type Outgoing, peekClickId } from '@baton/contracts';
 import type { Tx } from '@baton/platform';
 import { type TestDatabase, testDatabase } from '@baton/platform/testing';
 import { eventually, ownPrefix, stores as testStores } from '@baton/testing';
@@ -39,6 +39,32 @@ const MEETINGS: Record<string, Meeting> = {
     first: (t) => [conversion(t, 'o1', at(5), { clickId: clickIdOf(t, 1, at(0)) })],
     second: (t) => [reversal(t, 'o1', 'r', 1_000, at(9))],
   },
+  // Of identifiers that are known already no insert makes anyone wait: only the lock on the person does.
+  'a conversion of a known customer and the identity that ties that customer to a click': {
+    before: (t) => [click(t, 1, at(0)), identity(t, id('customer_id', 'k'), id('email_hash', 'e'))],
+    first: (t) => [conversion(t, 'o1', at(5), { customerId: 'k' })],
+    second: (t) => [identity(t, id('click_id', clickIdOf(t, 1, at(0))), id('customer_id', 'k'))],
+  },
+  'a conversion of a known visitor and a click of that visitor': {
+    before: (t) => [identity(t, id('visitor_id', 'v'), id('email_hash', 'e'))],
+    first: (t) => [conversion(t, 'o1', at(5), { visitorId: 'v' })],
+    second: (t) => [click(t, 1, at(0), { visitorId: 'v' })],
+  },
+  'two conversions of a known customer that name a click each': {
+    before: (t) => [click(t, 1, at(0)), click(t, 1, at(1)), identity(t, id('customer_id', 'k'), id('email_hash', 'e'))],
+    first: (t) => [conversion(t, 'o1', at(5), { customerId: 'k', clickId: clickIdOf(t, 1, at(0)) })],
+    second: (t) => [conversion(t, 'o2', at(6), { customerId: 'k' }), identity(t, id('click_id', clickIdOf(t, 1, at(1))), id('email_hash', 'e'))],
+  },
+  'a record of a click that is awaited and a second conversion that names it': {
+    before: (t) => [conversion(t, 'o1', at(5), { clickId: clickIdOf(t, 1, at(0)) })],
+    first: (t) => [click(t, 1, at(0))],
+    second: (t) => [conversion(t, 'o2', at(6), { clickId: clickIdOf(t, 1, at(0)) })],
+  },
+  'a conversion whose external id is known and a second reversal of it': {
+    before: (t) => [reversal(t, 'o1', 'r1', 1_000, at(9))],
+    first: (t) => [conversion(t, 'o1', at(5), { clickId: clickIdOf(t, 1, at(0)) })],
+    second: (t) => [reversal(t, 'o1', 'r2', 500, at(8))],
+  },
   'two reversals of one conversion': {
     before: (t) => [conversion(t, 'o1', at(5), { customerId: 'k' })],
     first: (t) => [reversal(t, 'o1', 'r1', 1_000, at(9))],
@@ -69,6 +95,10 @@ const MEETINGS: Record<string, Meeting> = {
     second: (t) => [program(t, 'odd', 2, { windowMs: 1_000 })],
   },
 };
+
+const clickMs = (clickId: string): number => peekClickId(clickId)?.occurredAtMs ?? 0;
+const sortedClicks = (tenant: string): string[] => [0, 1, 2].map((minute) => clickIdOf(tenant, 1, at(minute))).sort();
+const sortedOrders = (tenant: string): string[] => ['p', 'q', 'r'].sort((a, b) => (conversionIdOf(tenant, a) < conversionIdOf(tenant, b) ? -1 : 1));
 
 describe('two batches that meet', () => {
   let db: TestDatabase;
@@ -146,6 +176,44 @@ describe('two batches that meet', () => {
     expect({ wrong, retries }).toEqual({ wrong: [], retries: 0 });
     expect(tried).toBeGreaterThan(5);
   }, 120_000);
+
+  /** Another session stands on the middle one of three keys; both batches come to it from their own side. Sorted, they queue; else they deadlock. */
+  it.each<[string, (tenant: string) => Promise<unknown>, (tenant: string) => Outgoing[]]>([
+    ['persons', (t) => admin.query(`SELECT FROM identifiers WHERE tenant_id = $1 AND identifier = 'customer_id:m' FOR UPDATE`, [t]), (t) => ['a', 'm', 'z'].map((k) => identity(t, id('customer_id', k), id('email_hash', `${k} ${Math.random()}`)))],
+    [
+      'new identifiers',
+      (t) => admin.query(`INSERT INTO identifiers (tenant_id, identifier, root) VALUES ($1, 'external:m', 'external:m')`, [t]),
+      (t) => ['a', 'm', 'z'].map((o) => reversal(t, o, `r ${Math.random()}`, 1, at(9))),
+    ],
+    [
+      'new clicks',
+      (t) => admin.query(`INSERT INTO clicks (tenant_id, day, click_id, filled) VALUES ($1, '2026-03-01', $2, false)`, [t, sortedClicks(t)[1]]),
+      (t) => sortedClicks(t).map((clickId) => click(t, 1, clickMs(clickId), { clickId })),
+    ],
+    [
+      'new conversions',
+      (t) =>
+        admin.query(
+          `INSERT INTO conversions (tenant_id, conversion_id, external_id, receipt_id, type, amount_minor, currency, occurred_at, received_at, test, dropped_evidence) VALUES ($1, $2, 'x', $2, 'sale', 1, 'EUR', now(), now(), false, '{}')`,
+          [t, conversionIdOf(t, sortedOrders(t)[1] as string)],
+        ),
+      (t) => sortedOrders(t).map((externalId) => conversion(t, externalId, at(5))),
+    ],
+  ])('%s: taken in the order of their keys, so that opposite batches queue and do not deadlock', async (_name, stand, facts) => {
+    const [a, b] = [replica(), replica()];
+    const tenant = randomUUID();
+    await a.deliver(['a', 'm', 'z'].map((k) => identity(tenant, id('customer_id', k), id('visitor_id', k))));
+    await admin.query('BEGIN');
+    await stand(tenant);
+    const both = [a.deliver(facts(tenant)), b.deliver(facts(tenant).reverse())];
+    const waiting = `SELECT count(*)::int AS count FROM pg_stat_activity WHERE datname = current_database() AND cardinality(pg_blocking_pids(pid)) > 0`;
+    const watcher = new Client({ connectionString: db.adminUrl });
+    await watcher.connect();
+    await eventually(async () => (await watcher.query<{ count: number }>(waiting)).rows[0]?.count === 2, 5_000, 5);
+    await admin.query('ROLLBACK');
+    expect((await Promise.all(both)).map(({ attempts }) => attempts)).toEqual([1, 1]);
+    await watcher.end();
+  });
 
   it('would miss facts for ever if the persons were not locked: the same interleavings show it', async () => {
     class Unlocked extends PostgresPersonStore {

@@ -1,4 +1,5 @@
 import type { Tx } from '@baton/platform';
+import { TENANTS_OF_TRANSACTION } from './attribution.store';
 
 export interface Recheck {
   readonly tenantId: string;
@@ -9,7 +10,7 @@ export interface Recheck {
 export interface RecheckStore {
   /** Sets, moves and takes away what a decision asks for. */
   plan(tx: Tx, due: readonly (Recheck & { readonly atMs: number })[], over: readonly Recheck[]): Promise<void>;
-  /** The catalog brought these: whoever waits for them, or rests on them, is due now. Waits until decisions of these tenants under way are committed. */
+  /** The catalog brought these: whoever waits for them, or rests on them, is due now. Waits until decisions under way for the transaction's tenants are committed. */
   catalogMoved(
     tx: Tx,
     links: readonly { readonly tenantId: string; readonly number: number }[],
@@ -45,11 +46,7 @@ export class PostgresRecheckStore implements RecheckStore {
     links: readonly { readonly tenantId: string; readonly number: number }[],
     programs: readonly { readonly tenantId: string; readonly id: string; readonly validFrom: string }[],
   ): Promise<number> {
-    const tenantIds = [...new Set([...links, ...programs].map(({ tenantId }) => tenantId))].sort();
-    await tx.$queryRawUnsafe(
-      `SELECT count(pg_advisory_xact_lock(hashtextextended('attribution.catalog ' || id, 0)))::int AS held FROM (SELECT unnest($1::text[]) AS id ORDER BY 1) AS tenants`,
-      tenantIds,
-    );
+    await tx.$queryRawUnsafe(`SELECT count(pg_advisory_xact_lock(hashtextextended('attribution.catalog ' || id, 0)))::int AS held FROM ${TENANTS_OF_TRANSACTION}`);
     return tx.$executeRawUnsafe(
       `INSERT INTO rechecks (owner, conversion, due_at, since)
        SELECT c.tenant_id, c.conversion_id, statement_timestamp(), statement_timestamp() FROM jsonb_to_recordset($1::jsonb) AS l("tenantId" uuid, number bigint)

@@ -39,7 +39,7 @@ export const revising =
   async (tx, { namings, records = [] }) => {
     if (namings.length === 0) return [];
     const changed = await join(stores, tx, namings, records);
-    await stores.attributions.holdCatalog(tx, namings.map(({ tenantId }) => tenantId));
+    await stores.attributions.holdCatalog(tx);
     const named = namings.flatMap((naming) => valuesOf(naming, EXTERNAL).map((externalId) => ({ tenantId: naming.tenantId, externalId })));
     const rows = await stores.attributions.toDecide(tx, changed, named, pendingMs);
     return decide(stores, tx, rows);

@@ -125,3 +125,32 @@ describe('the catalog’s one order', () => {
     expect(new Set(answers.map((a) => JSON.stringify(a.body))).size).toBe(1);
   });
 });
+
+describe('while a store is down', () => {
+  it('takes every change without Kafka and keeps it in the outbox, in order', async () => {
+    const harness = await startHarness(1, '127.0.0.1:1');
+    try {
+      const { call } = await furnished(harness, 'Waiting');
+      expect((await call('GET', '/readyz')).status).toBe(200);
+      const client = new Client({ connectionString: harness.db.adminUrl });
+      await client.connect();
+      const { rows } = await client.query<{ topic: string; sent: boolean }>('SELECT topic, published_at IS NOT NULL AS sent FROM outbox ORDER BY id');
+      await client.end();
+      expect(rows).toEqual(Array.from({ length: 3 }, () => ({ topic: TOPICS.catalog, sent: false })));
+    } finally {
+      await harness.stop();
+    }
+  });
+
+  it('says 503 without Postgres, and that it is not ready', async () => {
+    const harness = await startHarness();
+    try {
+      await harness.db.drop();
+      const refused = await harness.operator()('POST', '/v1/tenants', { name: 'Nobody' });
+      expect(refused).toMatchObject({ status: 503, body: { code: 'unavailable' } });
+      expect(await harness.operator()('GET', '/readyz')).toMatchObject({ status: 503, body: { ready: false, waiting: { postgres: 'Postgres does not answer' } } });
+    } finally {
+      await harness.stop();
+    }
+  });
+});

@@ -1,3 +1,4 @@
+/* eslint-disable no-restricted-imports -- this file is for specs alone */
 import { BaseEnv, connectKafka, createLog, loadEnv, plannedTopics, withAdmin } from '@baton/platform';
 import { serve, type TestDatabase, testDatabase } from '@baton/platform/testing';
 import { ownPrefix, stores } from '@baton/testing';
@@ -29,7 +30,8 @@ export interface Harness {
   stop(): Promise<void>;
 }
 
-export async function startHarness(replicas = 1): Promise<Harness> {
+/** `brokers` that nobody listens on: Kafka is down for the service, and there for the spec. */
+export async function startHarness(replicas = 1, brokers?: string): Promise<Harness> {
   const { postgresAdminUrl, kafkaBrokers } = stores();
   const prefix = ownPrefix();
   const log = createLog('control-plane-test', process.env['TEST_LOG'] ?? 'silent');
@@ -37,7 +39,7 @@ export async function startHarness(replicas = 1): Promise<Harness> {
   const kafka = connectKafka({ brokers: kafkaBrokers, clientId: 'control-plane-test', prefix, log });
   const topics = plannedTopics(prefix).filter(({ topic }) => /(catalog|credentials)\.v1$/.test(topic));
   await withAdmin(kafka, (admin) => admin.createTopics({ waitForLeaders: true, topics: topics.map(({ topic, partitions }) => ({ topic, numPartitions: partitions })) }));
-  const env = loadEnv(Env, { PORT: '0', KAFKA_BROKERS: kafkaBrokers.join(','), TOPIC_PREFIX: prefix, DATABASE_URL: db.worker, DATABASE_API_URL: db.api, ADMIN_KEY, PUBLIC_URL } satisfies Partial<Record<keyof Env | keyof BaseEnv, string>>);
+  const env = loadEnv(Env, { PORT: '0', KAFKA_BROKERS: brokers ?? kafkaBrokers.join(','), TOPIC_PREFIX: prefix, DATABASE_URL: db.worker, DATABASE_API_URL: db.api, ADMIN_KEY, PUBLIC_URL } satisfies Partial<Record<keyof Env | keyof BaseEnv, string>>);
   const fatal = (reason: string): void => {
     throw new Error(reason);
   };

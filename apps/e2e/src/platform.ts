@@ -55,7 +55,7 @@ export async function openShop(basisPoints = 1_000, holdDays = 30): Promise<Shop
   await admin(tenant.id, '/v1/plans', { program_id: program.id, name: 'Plan', kind: 'percentage', basis_points: basisPoints });
   const link = await admin(tenant.id, '/v1/links', { program_id: program.id, partner_id: partner.id, destination: 'https://shop.example/landing' });
   const key = await admin(tenant.id, '/v1/api-keys', { name: 'server', scopes: ['conversions:write', 'reversals:write', 'identities:write', 'receipts:read', 'rewards:read'] });
-  await eventually(async () => (await call('click-redirect', '/readyz')).body.catalogVersion >= link.catalog_version, 20_000);
+  await eventually(async () => (await call('click-redirect', '/readyz')).body.catalog_version >= link.catalog_version, 20_000);
   for (const [service, path] of [['conversion-ingest', '/v1/receipts?external_id=none'], ['reward-fulfillment', '/v1/balances']] as const) {
     await eventually(async () => (await call(service, path, { key: key.key })).status !== 401, 20_000);
   }

@@ -6,6 +6,8 @@ import { randomUUID } from 'node:crypto';
 import { LedgerFixture } from './specs/ledger.fixture';
 import { aCredit } from './specs/samples';
 
+jest.setTimeout(60_000);
+
 const PARTNER = aCredit().partnerId;
 const DAY_MS = 86_400_000;
 const ledger = new LedgerFixture();
@@ -36,6 +38,7 @@ describe('a verdict', () => {
     const t = ledger.tenant();
     await ledger.verdicts(t.verdict());
     expect(await ledger.balances(t.tenantId)).toEqual({});
+    expect((await ledger.worker.untenanted((tx) => ledger.settling.revisits.pulse(tx))).awaitingTerms).toBe(1);
     await ledger.plans(t.plan());
     await ledger.programs(t.program());
     await ledger.sweep().once();
@@ -78,6 +81,29 @@ describe('a verdict', () => {
   });
 });
 
+describe('the gates of terms', () => {
+  it('let nobody pass new terms that wait, so that verdicts without end do not keep them out', async () => {
+    const { conversions } = ledger.settling;
+    const program = [{ tenantId: randomUUID(), programId: randomUUID() }];
+    const order: string[] = [];
+    const reached = barrier();
+    const go = barrier();
+    const first = ledger.worker.untenanted(async (tx) => {
+      await conversions.shareGates(tx, program);
+      reached.open();
+      await go.passed;
+    });
+    await reached.passed;
+    const terms = ledger.worker.untenanted((tx) => conversions.closeGates(tx, program).then(() => order.push('terms')));
+    await waitsForALock(1);
+    const second = ledger.worker.untenanted((tx) => conversions.shareGates(tx, program).then(() => order.push('verdict')));
+    await waitsForALock(2);
+    go.open();
+    await Promise.all([first, terms, second]);
+    expect(order).toEqual(['terms', 'verdict']);
+  });
+});
+
 describe('a hold', () => {
   it('is released once by many sweeps at once, and not before its end', async () => {
     const t = ledger.tenant();
@@ -101,6 +127,31 @@ describe('a hold', () => {
     const events = await ledger.events(t.tenantId);
     expect(events.filter((e) => e.reason === 'released')).toHaveLength(30);
     expect(new Set(events.map((e) => `${e.rewardId}:${e.sequence}`)).size).toBe(60);
+  });
+});
+
+describe('a sweep', () => {
+  it('settles the others when one conversion cannot be, and comes back to it later', async () => {
+    const t = ledger.tenant();
+    await ledger.programs(t.program({ holdDays: 1 }));
+    await ledger.plans(t.plan());
+    const ids = [randomUUID(), randomUUID(), randomUUID()];
+    const late = '2026-02-01T12:00:00.000Z';
+    await ledger.verdicts(...ids.map((conversionId) => t.verdict({ conversionId, occurredAt: late })));
+    await ledger.admin.untenanted((tx) => tx.$executeRawUnsafe(`UPDATE conversions SET verdict = jsonb_set(verdict, '{attribution,credits}', '"broken"') WHERE conversion_id = $1::uuid`, ids[1]));
+    const before = ledger.nowMs;
+    try {
+      ledger.nowMs = Date.parse(late) + DAY_MS;
+      expect(await ledger.sweep().once()).toBe(3);
+      expect((await ledger.balances(t.tenantId))[`partner:${PARTNER}:payable EUR`]).toBe(2_400);
+      expect(await ledger.sweep().once()).toBe(0);
+      await ledger.admin.untenanted((tx) => tx.$executeRawUnsafe(`UPDATE conversions SET verdict = jsonb_set(verdict, '{attribution,credits}', $2::jsonb) WHERE conversion_id = $1::uuid`, ids[1], JSON.stringify(t.verdict().attribution.credits)));
+      ledger.nowMs += 61_000;
+      expect(await ledger.sweep().once()).toBe(1);
+    } finally {
+      ledger.nowMs = before;
+    }
+    expect((await ledger.balances(t.tenantId))[`partner:${PARTNER}:payable EUR`]).toBe(3_600);
   });
 });
 
@@ -181,7 +232,7 @@ describe('tenancy', () => {
   it('shows and lets each role write its own tenants’ rows alone, in every table', async () => {
     const { tables, problems } = await checkTenancy(db);
     expect(problems).toEqual([]);
-    expect(tables).toEqual(['balances', 'catalog_entities', 'conversions', 'entries', 'postings', 'program_gates', 'rewards']);
+    expect(tables).toEqual(['balances', 'catalog_entities', 'conversions', 'entries', 'postings', 'rewards']);
   });
 });
 
@@ -216,8 +267,8 @@ const barrier = () => {
   return { open, passed };
 };
 
-const waitsForALock = () =>
+const waitsForALock = (count = 1) =>
   eventually(async () => {
     const rows = await ledger.admin.untenanted((tx) => tx.$queryRawUnsafe<{ n: number }[]>(`SELECT count(*)::int AS n FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`));
-    return (rows[0]?.n ?? 0) > 0;
+    return rows[0]?.n === count;
   });

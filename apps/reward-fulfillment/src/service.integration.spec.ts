@@ -8,6 +8,8 @@ import { join } from 'node:path';
 import { LedgerFixture } from './specs/ledger.fixture';
 import { aCredit } from './specs/samples';
 
+jest.setTimeout(60_000);
+
 const PARTNER = aCredit().partnerId;
 const GROUP = 'reward-fulfillment';
 const prefix = ownPrefix();
@@ -184,6 +186,7 @@ describe('two replicas on Kafka', () => {
     });
     for (const posting of body['postings'] as { entries: { amount_minor: number }[] }[]) expect(posting.entries.reduce((sum, e) => sum + e.amount_minor, 0)).toBe(0);
     expect((await get(one.url, `/v1/rewards/${reward?.id}`, foreign.text)).status).toBe(404);
+    expect((await get(one.url, `/v1/rewards?conversion_id=${conversionIds[7]}`, foreign.text)).body).toEqual({ rewards: [], next: null });
     expect((await get(one.url, '/v1/rewards/not-an-id', key.text)).status).toBe(404);
   });
 
@@ -208,7 +211,7 @@ describe('two replicas on Kafka', () => {
     await eventually(async () => {
       const text = await (await fetch(`${one.url}/metrics`)).text();
       expect(text).toMatch(/baton_ledger_invariant_broken\{[^}]*I1_sum_per_currency_is_zero[^}]*\} 0/);
-      expect(text).toMatch(/baton_rewards_revisits\{/);
+      expect(text).toMatch(/baton_rewards_awaiting_terms\{[^}]*\} 0/);
     });
   });
 

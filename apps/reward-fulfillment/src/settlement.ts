@@ -1,5 +1,5 @@
 import { emit, type Outgoing, RewardChanged, type VerdictGivenData } from '@baton/contracts';
-import type { Tx } from '@baton/platform';
+import { counter, type Tx } from '@baton/platform';
 import { type ConversionKey, type ConversionStore, keyOf, type ProgramKey } from './conversion.store';
 import type { Change } from './domain/reward';
 import { programOf, settle } from './domain/settle';
@@ -14,8 +14,8 @@ export interface Settling {
   readonly now: () => number;
 }
 
-/** Terms that never come are looked for again this often: a look costs little, and a hint that was lost is made good. */
-const AWAITING_MS = 30_000;
+/** The catalog makes what waits for it due at once; this look is for what nobody foresaw. */
+const AWAITING_MS = 300_000;
 
 /**
  * Books what the newest verdicts are worth, as differences, and gives the events. The caller shares the gates of their programs and holds
@@ -39,9 +39,12 @@ export async function settleAll({ conversions, ledger, revisits, now }: Settling
     else if (settlement.awaitsTerms) planned.push({ tenantId, conversionId, why: 'awaits_terms', dueAtMs: nowMs + AWAITING_MS });
   }
   await ledger.book(tx, booked, nowMs);
+  for (const { change } of booked) changes().inc({ reason: change.reason });
   await revisits.plan(tx, keys, planned);
   return booked.map(({ tenantId, conversionId, change }) => emit(RewardChanged, eventOf(tenantId, conversionId, change, nowMs)));
 }
+
+const changes = () => counter('baton_rewards_changes_total', 'Changes of rewards, by reason; one more when a transaction is run again', ['reason']);
 
 /** The programs whose terms decide. */
 export function programsOf(verdicts: readonly VerdictGivenData[]): ProgramKey[] {

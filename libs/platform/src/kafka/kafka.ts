@@ -49,3 +49,14 @@ export async function withAdmin<T>(kafka: KafkaConnection, work: (admin: Admin) 
     await admin.disconnect().catch(() => undefined);
   }
 }
+
+/** Waits for `work`, but no longer than `ms`; undefined when the time was up first. `work` itself goes on. */
+export async function within<T>(ms: number, work: Promise<T> | undefined): Promise<T | undefined> {
+  let timer: NodeJS.Timeout | undefined;
+  const up = new Promise<undefined>((resolve) => (timer = setTimeout(() => resolve(undefined), ms)));
+  try {
+    return await Promise.race([work, up]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

@@ -1,0 +1,25 @@
+import { parseClickIdKeys, verifyClickId } from '@baton/contracts';
+import { parseAddress } from './domain/address';
+import { KeyedSeal } from './seal';
+
+const keys = parseClickIdKeys(`3:${'ab'.repeat(32)},1:${'cd'.repeat(32)}`);
+const tenant = '11111111-1111-4111-8111-111111111111';
+const other = '99999999-9999-4999-8999-999999999999';
+const seal = new KeyedSeal(keys, Buffer.alloc(32, 5));
+
+describe('what needs a secret', () => {
+  it('mints ids that differ within one millisecond, signed with the first key', () => {
+    const ids = Array.from({ length: 20_000 }, () => seal.mint(tenant, 7, 1_800_000_000_000));
+    expect(new Set(ids).size).toBe(ids.length);
+    expect(verifyClickId(keys.keys, tenant, ids[0]!)).toMatchObject({ kind: 'valid', id: { keyId: 3, linkNumber: 7, occurredAtMs: 1_800_000_000_000 } });
+    expect(verifyClickId(keys.keys, other, ids[0]!)).toEqual({ kind: 'forged', why: 'tag' });
+  });
+
+  it('hashes an address the same in either clothes, and for each tenant otherwise', () => {
+    const hash = (tenantId: string, ip: string) => seal.addressHash(tenantId, parseAddress(ip)!);
+    expect(hash(tenant, '203.0.113.9')).toMatch(/^[0-9a-f]{32}$/);
+    expect(hash(tenant, '::ffff:203.0.113.9')).toBe(hash(tenant, '203.0.113.9'));
+    expect(hash(other, '203.0.113.9')).not.toBe(hash(tenant, '203.0.113.9'));
+    expect(new KeyedSeal(keys, Buffer.alloc(32, 6)).addressHash(tenant, parseAddress('203.0.113.9')!)).not.toBe(hash(tenant, '203.0.113.9'));
+  });
+});
