@@ -99,7 +99,8 @@ export const portTaken = (port) =>
     };
     socket.once('connect', () => end(true));
     socket.once('error', () => end(false));
-    socket.once('timeout', () => end(true));
+    // Whoever holds a port of this machine answers at once, frozen too: a time-out is our own event loop, held up by another store's start.
+    socket.once('timeout', () => end(false));
   });
 
 /** Refuses to start on a port that somebody else holds, and says who and what to do. */

@@ -210,7 +210,7 @@ function jsonFile(file: string): string {
   try {
     return JSON.stringify(JSON.parse(readFileSync(file, 'utf8')));
   } catch (error) {
-    throw new Error(`--value ${file}: ${error instanceof Error ? error.message : String(error)}`);
+    throw new Error(`--value ${file}: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
   }
 }
 

@@ -46,12 +46,13 @@ describe('a destination with our parameters', () => {
   });
 
   it('keeps every byte of the destination, and sends header-safe text, whatever destination and convention', () => {
+    // No letters of which our names could be made, escaped or not.
     const rest = fc.string({ unit: fc.constantFrom(...'abAB09-._~!$&\'()*+,;=:@/?%# éß日🎉"<>[]{}|^`'), maxLength: 60 });
     const utm = fc.dictionary(fc.constantFrom('utm_source', 'utm_medium', 'utm_campaign', 'utm_id'), fc.string({ unit: 'binary', minLength: 1, maxLength: 30 }));
     fc.assert(
       fc.property(rest, utm, (text, values) => {
         const check = checkDestination(`https://shop.example/${text}`, { hosts: ['shop.example'], allowHttp: false });
-        fc.pre(check.kind === 'ok' && !/utm_|click_id|%/i.test(check.href));
+        fc.pre(check.kind === 'ok');
         const { href } = check as { href: string };
         const landing = landingOf(href, values, 'click_id');
         const [page = '', ...hash] = href.split('#');

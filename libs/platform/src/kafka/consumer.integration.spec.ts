@@ -1,5 +1,5 @@
 import { InvalidEvent, TOPICS, ReversalReceived } from '@baton/contracts';
-import { eventually } from '@baton/testing';
+import { eventually, ownPrefix, stores } from '@baton/testing';
 import { randomUUID } from 'node:crypto';
 import type { Message } from 'kafkajs';
 import { InfrastructureError } from '../ports';
@@ -7,7 +7,7 @@ import type { TopicRecord } from './read-topic';
 import { messageOf, Testbed, reversal } from './testbed';
 
 const DLQ = `${TOPICS.reversals}.dlq.attribution`;
-const bed = new Testbed();
+const bed = new Testbed(stores(), ownPrefix());
 
 beforeAll(() => bed.open(), 60_000);
 afterEach(() => bed.stopConsumers(), 30_000);
@@ -78,7 +78,6 @@ describe('a consumer', () => {
     await bed.put(messages);
     const consumer = await bed.consumer({
       failing: (data) => {
-        // eslint-disable-next-line @typescript-eslint/only-throw-error -- handlers may throw anything
         if (data.reason === mark) throw thrown();
       },
     });

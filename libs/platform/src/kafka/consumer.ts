@@ -21,6 +21,9 @@ const IN_PLACE_MS = 1_500;
 const PAUSE_MIN_MS = 500;
 const PAUSE_MAX_MS = 5_000;
 const SILENT_MAX_MS = 60_000;
+const ASKING_AFTER_MS = 10_000;
+/** A broker that comes back, and the heirs of a killed replica, wait this long for members that are gone. */
+const SESSION_MS = 15_000;
 const STOP_MAX_MS = 15_000;
 
 /**
@@ -48,7 +51,7 @@ export class BatchConsumer implements Part {
 
   async start(): Promise<void> {
     const { kafka, group } = this.options;
-    const consumer = kafka.client.consumer({ groupId: kafka.prefix + group, sessionTimeout: 30_000, heartbeatInterval: 3_000, rebalanceTimeout: 40_000, maxWaitTimeInMs: 200, allowAutoTopicCreation: false, retry: { retries: 10, initialRetryTime: 200, maxRetryTime: 5_000 } });
+    const consumer = kafka.client.consumer({ groupId: kafka.prefix + group, sessionTimeout: SESSION_MS, heartbeatInterval: 3_000, rebalanceTimeout: 40_000, maxWaitTimeInMs: 200, allowAutoTopicCreation: false, retry: { retries: 10, initialRetryTime: 200, maxRetryTime: 5_000 } });
     this.consumer = consumer;
     this.listen(consumer);
     this.watchdog = setInterval(() => void this.watch(), 5_000);
@@ -104,19 +107,20 @@ export class BatchConsumer implements Part {
     });
   }
 
-  /** Standing still is death only with work to do and the broker at hand: its absence is a known reason. */
+  /** Standing still is death only with work to do and the broker at hand: its absence is a known reason, and so is the time after it. */
   private async watch(): Promise<void> {
-    const { group, kafka, onDead } = this.options;
-    const dead = (ms: number): void => onDead(`consumer ${group} has stood still for ${Math.round(ms / 1000)} s without a known reason`);
     const stuckMs = this.progress.stuckMs();
-    if (stuckMs > SILENT_MAX_MS) return dead(stuckMs);
-    const silentMs = this.progress.silentMs();
-    if (silentMs <= SILENT_MAX_MS || this.asking) return;
+    if (stuckMs > SILENT_MAX_MS) return this.died(stuckMs);
+    if (this.progress.silentMs() < ASKING_AFTER_MS || this.asking) return;
     this.asking = true;
-    const behind = await isBehind(kafka, group, this.topics());
+    const behind = await isBehind(this.options.kafka, this.options.group, this.topics());
     this.asking = false;
     if (!behind) this.progress.alive();
-    else if (!this.stopping && this.progress.silentMs() > SILENT_MAX_MS) dead(silentMs);
+    else if (this.progress.silentMs() > SILENT_MAX_MS) this.died(this.progress.silentMs());
+  }
+
+  private died(silentMs: number): void {
+    if (!this.stopping) this.options.onDead(`consumer ${this.options.group} has stood still for ${Math.round(silentMs / 1000)} s without a known reason`);
   }
 
   private async eachBatch(payload: EachBatchPayload): Promise<void> {
@@ -176,6 +180,8 @@ export class BatchConsumer implements Part {
   private async advance({ batch, commitOffsetsIfNecessary, resolveOffset }: EachBatchPayload, offset: string): Promise<void> {
     const isLast = offset === batch.messages.at(-1)?.offset;
     const next = (BigInt(isLast ? batch.lastOffset() : offset) + 1n).toString();
+    // From here on the broker alone is waited for, and its absence is no reason to die.
+    this.progress.left(batch.topic.slice(this.options.kafka.prefix.length) as Topic, batch.partition);
     await commitOffsetsIfNecessary({ topics: [{ topic: batch.topic, partitions: [{ partition: batch.partition, offset: next }] }] });
     resolveOffset(offset);
   }

@@ -1,12 +1,12 @@
 import { emit, encode, TenantChanged, type TenantEntity, TOPICS } from '@baton/contracts';
-import { eventually } from '@baton/testing';
+import { eventually, ownPrefix, stores } from '@baton/testing';
 import { randomUUID } from 'node:crypto';
 import { connectKafka, type KafkaConnection } from './kafka';
 import { TopicFollower } from './follower';
 import { log, Testbed } from './testbed';
 import { createTopics } from './topics';
 
-const bed = new Testbed();
+const bed = new Testbed(stores(), ownPrefix());
 const followers: TopicFollower[] = [];
 
 beforeAll(() => createTopics(bed.kafka), 60_000);

@@ -22,6 +22,11 @@ export interface FollowerOptions {
 
 const CONFIRM_EVERY_MS = 1_000;
 const STOP_MAX_MS = 5_000;
+/**
+ * The group has this one member. After a connection fell silent it comes back under another member id, and the broker lets it in only when
+ * the former one is given up: with the usual times that took a minute, for which the catalog stood still. 6 s is the least a broker allows.
+ */
+const ALONE = { sessionTimeout: 6_000, rebalanceTimeout: 6_000, heartbeatInterval: 1_500 };
 
 /**
  * Reads a whole compacted topic into this process's memory and stays at its end, through any outage of the broker. Commits nothing: each
@@ -77,7 +82,7 @@ export class TopicFollower implements Part {
   private async join(): Promise<void> {
     const { kafka, topic, log } = this.options;
     while (!this.stopping) {
-      const consumer = kafka.client.consumer({ groupId: this.groupId, sessionTimeout: 30_000, maxWaitTimeInMs: 500, allowAutoTopicCreation: false, retry: { retries: 10, initialRetryTime: 200, maxRetryTime: 5_000 } });
+      const consumer = kafka.client.consumer({ groupId: this.groupId, ...ALONE, maxWaitTimeInMs: 500, allowAutoTopicCreation: false, retry: { retries: 10, initialRetryTime: 200, maxRetryTime: 5_000 } });
       try {
         this.listen(consumer);
         await consumer.connect();

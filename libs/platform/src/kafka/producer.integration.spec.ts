@@ -1,4 +1,5 @@
 import { deadLetterTopic, TOPICS } from '@baton/contracts';
+import { ownPrefix, stores } from '@baton/testing';
 import { randomUUID } from 'node:crypto';
 import { InfrastructureError } from '../ports';
 import { connectKafka } from './kafka';
@@ -6,7 +7,7 @@ import { BoundedProducer, type OutgoingMessage, UnsendableMessage } from './prod
 import { log, Testbed } from './testbed';
 import { createTopics } from './topics';
 
-const bed = new Testbed();
+const bed = new Testbed(stores(), ownPrefix());
 beforeAll(() => createTopics(bed.kafka), 60_000);
 afterAll(() => bed.producer.close());
 

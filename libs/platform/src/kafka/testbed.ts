@@ -1,5 +1,4 @@
 import { emit, encode, ReversalReceived, type ReversalReceivedData, type Topic, TOPICS } from '@baton/contracts';
-import { ownPrefix, stores } from '@baton/testing';
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import type { Message } from 'kafkajs';
@@ -19,20 +18,27 @@ export const log = createLog('test', process.env['TEST_LOG'] ?? 'silent');
 
 /** For the integration tests of this folder: topics and a database of their own on the real stores, and consumers that write to it. */
 export class Testbed {
-  readonly prefix = ownPrefix();
-  readonly kafka = this.connect();
-  readonly producer = new BoundedProducer({ kafka: this.kafka });
+  readonly kafka: KafkaConnection;
+  readonly producer: BoundedProducer;
   private db!: TestDatabase;
   database!: Database;
   private readonly closing: (() => Promise<unknown>)[] = [];
 
+  constructor(
+    private readonly stores: { readonly kafkaBrokers: string[]; readonly postgresAdminUrl: string },
+    readonly prefix: string,
+  ) {
+    this.kafka = this.connect();
+    this.producer = new BoundedProducer({ kafka: this.kafka });
+  }
+
   connect(): KafkaConnection {
     // A client of its own, as each process has: kafkajs shares known offsets among the consumers of one client.
-    return connectKafka({ brokers: stores().kafkaBrokers, clientId: 'test', prefix: this.prefix, log });
+    return connectKafka({ brokers: this.stores.kafkaBrokers, clientId: 'test', prefix: this.prefix, log });
   }
 
   async open(): Promise<void> {
-    this.db = await testDatabase('attribution', { adminUrl: stores().postgresAdminUrl, prefix: this.prefix, folder: join(__dirname, '../../prisma') });
+    this.db = await testDatabase('attribution', { adminUrl: this.stores.postgresAdminUrl, prefix: this.prefix, folder: join(__dirname, '../../prisma') });
     const owner = new Client({ connectionString: this.db.owner });
     await owner.connect();
     // `effects` has the natural key; `deeds` counts every committed attempt.

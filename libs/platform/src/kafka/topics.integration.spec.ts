@@ -1,10 +1,11 @@
 import { TOPICS } from '@baton/contracts';
+import { ownPrefix, stores } from '@baton/testing';
 import { ConfigResourceTypes } from 'kafkajs';
 import { withAdmin } from './kafka';
 import { Testbed } from './testbed';
 import { createTopics, plannedTopics } from './topics';
 
-const bed = new Testbed();
+const bed = new Testbed(stores(), ownPrefix());
 afterAll(() => bed.producer.close());
 
 const settingsOf = (topic: string) =>
