@@ -20,7 +20,10 @@ export class Connection extends Client {
 
   private endIfSilent(error: unknown): void {
     if (!(error instanceof Error) || error.message !== 'Query read timeout') return;
-    (this as unknown as { connection: { stream: { destroy(): void } } }).connection.stream.destroy();
+    const inner = this as unknown as { _queryable: boolean; connection: { stream: { destroy(): void } } };
+    // The pool asks this when the connection is given back, which may be before the socket has told of its end.
+    inner._queryable = false;
+    inner.connection.stream.destroy();
   }
 }
 
