@@ -46,8 +46,8 @@ module.exports = (folder) => {
         rootDir: folder,
         id: `${name}-integration`,
         testMatch: ['<rootDir>/src/**/*.integration.spec.ts'],
-        globalSetup: require.resolve('./libs/testing/jest.stores.cjs'),
-        globalTeardown: require.resolve('./libs/testing/jest.stores.teardown.cjs'),
+        globalSetup: require.resolve('./libs/testing/jest.stores.mjs'),
+        globalTeardown: require.resolve('./libs/testing/jest.stores.teardown.mjs'),
       },
     ],
   };

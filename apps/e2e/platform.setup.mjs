@@ -1,11 +1,13 @@
 // Starts a platform with topics, databases and ports of its own; tests find it in E2E_PLATFORM.
-import { ensureStores } from '../../deploy/local/infra.mjs';
+import { provideTestStores } from '../../deploy/local/test-stores.mjs';
 import { build } from '../../deploy/local/build.mjs';
 import { startPlatform } from '../../deploy/local/platform.mjs';
 import { secrets } from '../../deploy/local/settings.mjs';
 
 export default async function setup() {
-  await ensureStores();
+  const { env, stop } = await provideTestStores();
+  Object.assign(process.env, env);
+  globalThis.__stopStores = stop;
   await build();
   const platform = await startPlatform({ name: 'e2e', replicas: 1, env: { LOG_LEVEL: 'warn', PENDING_MS: '3000' } });
   globalThis.__platform = platform;

@@ -3,11 +3,11 @@ import { spawn } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { build } from './build.mjs';
-import { ensureStores } from './infra.mjs';
 import { checkNode, ensureInstalled } from './install.mjs';
 import { lint } from './lint.mjs';
 import { bold, failWith, green, red, say } from './progress.mjs';
 import { DATA, ROOT } from './settings.mjs';
+import { provideTestStores } from './test-stores.mjs';
 
 const RESULTS = join(DATA, 'results');
 const env = { ...process.env, NX_DAEMON: 'false', NX_TUI: 'false', BATON_RESULTS: RESULTS };
@@ -15,7 +15,7 @@ const env = { ...process.env, NX_DAEMON: 'false', NX_TUI: 'false', BATON_RESULTS
 /** Budgets in seconds on 2 cores, with the downloads of a bare clone. A stage over its budget fails, so that the whole stays under 25 minutes. */
 const STAGES = [
   { name: 'install', budgetS: 300, run: ensureInstalled },
-  { name: 'stores', budgetS: 240, run: async () => Object.assign(env, await ensureStores()) },
+  { name: 'stores', budgetS: 240, run: stores },
   { name: 'build', budgetS: 180, run: build },
   { name: 'lint', budgetS: 180, run: lint },
   { name: 'unit', budgetS: 240, run: () => nx('test', 2) },
@@ -23,13 +23,22 @@ const STAGES = [
   { name: 'chaos', budgetS: 420, run: () => node('deploy/local/chaos-smoke.mjs') },
 ];
 
+let stopStores = async () => {};
+
+async function stores() {
+  const provided = await provideTestStores();
+  stopStores = provided.stop;
+  Object.assign(env, provided.env);
+}
+
 const HELP = `Sets everything up and runs every check.
 
   npm test                          all stages: ${STAGES.map((s) => s.name).join(', ')}
   npm test -- --only unit,lint      some of them (install, stores and build always run)
   npm test -- --skip chaos          all but some
 
-Integration tests use the stores that KAFKA_BROKERS, POSTGRES_ADMIN_URL and REDIS_URL name, else local processes.
+Integration tests use the stores that KAFKA_BROKERS, POSTGRES_ADMIN_URL and REDIS_URL name, else containers where Docker answers, else
+local processes (BATON_TEST_STORES=containers or local decides).
 `;
 
 const nx = (target, parallel) =>
@@ -66,6 +75,7 @@ async function main() {
     times.push(`${stage.name} ${seconds.toFixed(0)}/${stage.budgetS} s`);
     if (broken.length > 0 && always.includes(stage.name)) break;
   }
+  await stopStores();
   finish(broken, times);
 }
 

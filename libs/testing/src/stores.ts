@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 
-/** Where the real Kafka, Postgres and Redis of this test run are. `jest.stores.cjs` provides them. */
+/** Where the real Kafka, Postgres and Redis of this test run are. `jest.stores.mjs` provides them. */
 export interface Stores {
   readonly kafkaBrokers: string[];
   /** A superuser's URL, database `postgres`. */
