@@ -32,7 +32,14 @@ module.exports = (folder) => {
     testTimeout: 60_000,
     reporters: ['default', require.resolve('./jest.count.cjs')],
     projects: [
-      { ...shared, displayName: 'unit', rootDir: folder, id: `${name}-unit`, testMatch: ['<rootDir>/src/**/*.spec.ts'], testPathIgnorePatterns: ['\\.integration\\.spec\\.ts$'] },
+      {
+        ...shared,
+        displayName: 'unit',
+        rootDir: folder,
+        id: `${name}-unit`,
+        testMatch: ['<rootDir>/src/**/*.spec.ts'],
+        testPathIgnorePatterns: ['\\.integration\\.spec\\.ts$'],
+      },
       {
         ...shared,
         displayName: 'integration',

@@ -58,7 +58,8 @@ export async function startPlatform({ name, replicas = 1, env = {}, envOf = () =
       const { Client } = require('pg');
       const client = new Client({ connectionString: stores.POSTGRES_ADMIN_URL });
       await client.connect();
-      for (const service of SERVICES) await client.query(`DROP DATABASE IF EXISTS "${own.DATABASE_PREFIX}${service.replaceAll('-', '_')}" WITH (FORCE)`);
+      for (const service of SERVICES)
+        await client.query(`DROP DATABASE IF EXISTS "${own.DATABASE_PREFIX}${service.replaceAll('-', '_')}" WITH (FORCE)`);
       await client.end();
       await kafkaOf(own).removeTopics();
     },
@@ -127,13 +128,15 @@ function kafkaOf({ KAFKA_BROKERS, TOPIC_PREFIX }) {
     deadLetters: () =>
       withAdmin(async (admin) => {
         let count = 0;
-        for (const topic of (await own(admin)).filter((name) => name.includes('.dlq.'))) for (const { high, low } of await admin.fetchTopicOffsets(topic)) count += Number(high) - Number(low);
+        for (const topic of (await own(admin)).filter((name) => name.includes('.dlq.')))
+          for (const { high, low } of await admin.fetchTopicOffsets(topic)) count += Number(high) - Number(low);
         return count;
       }),
     /** The group's members must have left. */
     resetOffsets: (group) =>
       withAdmin(async (admin) => {
-        for (const { topic } of await admin.fetchOffsets({ groupId: TOPIC_PREFIX + group })) await admin.resetOffsets({ groupId: TOPIC_PREFIX + group, topic, earliest: true });
+        for (const { topic } of await admin.fetchOffsets({ groupId: TOPIC_PREFIX + group }))
+          await admin.resetOffsets({ groupId: TOPIC_PREFIX + group, topic, earliest: true });
       }),
     removeTopics: () => withAdmin(async (admin) => admin.deleteTopics({ topics: await own(admin) })),
   };

@@ -86,7 +86,12 @@ export async function until(name, check, deadlineMs = 60_000) {
 export function logTail(name, lines = 20) {
   const file = join(LOGS, `${name}.log`);
   if (!existsSync(file)) return `There is no log at ${file}.`;
-  return `The last lines of ${file}:\n${readFileSync(file, 'utf8').trimEnd().split('\n').slice(-lines).map((line) => `    ${line.slice(0, 400)}`).join('\n')}`;
+  return `The last lines of ${file}:\n${readFileSync(file, 'utf8')
+    .trimEnd()
+    .split('\n')
+    .slice(-lines)
+    .map((line) => `    ${line.slice(0, 400)}`)
+    .join('\n')}`;
 }
 
 /** Whether anything listens on a local port. */

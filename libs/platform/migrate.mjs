@@ -54,7 +54,9 @@ async function apply(folder) {
   try {
     await lock.connect();
     await lock.query("SELECT pg_advisory_lock(hashtext('baton_migrate'))");
-    const { appliedMigrationNames } = await (await engine(join(folder, 'schema.prisma'))).applyMigrations({ migrationsList: migrationsIn(folder), filters: FILTERS });
+    const { appliedMigrationNames } = await (
+      await engine(join(folder, 'schema.prisma'))
+    ).applyMigrations({ migrationsList: migrationsIn(folder), filters: FILTERS });
     return { applied: appliedMigrationNames };
   } finally {
     await lock.end().catch(() => {});
@@ -62,8 +64,13 @@ async function apply(folder) {
 }
 
 async function diff(from, to) {
-  const schema = (path) => (path === 'empty' ? { tag: 'empty' } : { tag: 'schemaDatamodel', files: [{ path, content: readFileSync(path, 'utf8') }], configDir: '.' });
-  const { stdout } = await (await engine(to)).diff({ from: schema(from), to: schema(to), script: true, exitCode: null, shadowDatabaseUrl: null, filters: FILTERS });
+  const schema = (path) =>
+    path === 'empty'
+      ? { tag: 'empty' }
+      : { tag: 'schemaDatamodel', files: [{ path, content: readFileSync(path, 'utf8') }], configDir: '.' };
+  const { stdout } = await (
+    await engine(to)
+  ).diff({ from: schema(from), to: schema(to), script: true, exitCode: null, shadowDatabaseUrl: null, filters: FILTERS });
   return { sql: stdout ?? '' };
 }
 
@@ -72,12 +79,19 @@ async function engine(schemaFile) {
   const { instance } = await WebAssembly.instantiate(wasm, { './schema_engine_bg.js': engineModule });
   engineModule.__wbg_set_wasm(instance.exports);
   instance.exports.__wbindgen_start?.();
-  return engineModule.SchemaEngine.new({ datamodels: [['schema.prisma', readFileSync(schemaFile, 'utf8')]] }, () => {}, bindMigrationAwareSqlAdapterFactory(new WholeScripts({ connectionString })));
+  return engineModule.SchemaEngine.new(
+    { datamodels: [['schema.prisma', readFileSync(schemaFile, 'utf8')]] },
+    () => {},
+    bindMigrationAwareSqlAdapterFactory(new WholeScripts({ connectionString })),
+  );
 }
 
 function migrationsIn(folder) {
   const base = join(folder, 'migrations');
-  const found = readdirSync(base, { withFileTypes: true }).filter((entry) => entry.isDirectory()).map((entry) => entry.name).sort();
+  const found = readdirSync(base, { withFileTypes: true })
+    .filter((entry) => entry.isDirectory())
+    .map((entry) => entry.name)
+    .sort();
   return {
     baseDir: base,
     lockfile: { path: 'migration_lock.toml', content: 'provider = "postgresql"\n' },

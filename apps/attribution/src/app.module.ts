@@ -1,5 +1,14 @@
 import { parseClickIdKeys } from '@baton/contracts';
-import { BatchConsumer, BoundedProducer, type Composition, connectKafka, type Context, openDatabase, OutboxRelay, writeOutbox } from '@baton/platform';
+import {
+  BatchConsumer,
+  BoundedProducer,
+  type Composition,
+  connectKafka,
+  type Context,
+  openDatabase,
+  OutboxRelay,
+  writeOutbox,
+} from '@baton/platform';
 import { attributionRoutes } from './attribution.routes';
 import { PostgresAttributionStore } from './attribution.store';
 import { PostgresClickStore } from './click.store';
@@ -40,5 +49,14 @@ export function compose({ service, env, log, fatal }: Context<Env>): Composition
     batchMax: env.BATCH_MAX,
   });
   const partitions = new PartitionKeeper({ database, clicks: stores.clicks, log });
-  return { parts: [{ name: 'database', stop: () => database.close() }, { name: 'producer', stop: () => producer.close() }, partitions, relay, sweep, consumer] };
+  return {
+    parts: [
+      { name: 'database', stop: () => database.close() },
+      { name: 'producer', stop: () => producer.close() },
+      partitions,
+      relay,
+      sweep,
+      consumer,
+    ],
+  };
 }

@@ -3,7 +3,20 @@ import { type TestDatabase, testDatabase } from '@baton/platform/testing';
 import { ownPrefix, stores as testStores } from '@baton/testing';
 import { randomUUID } from 'node:crypto';
 import { postgresStores } from './app.module';
-import { at, click, clickIdOf, conversion, conversionIdOf, identity, link, program, programOf, reversal, SKEW_MS, WINDOW_MS } from './testing/facts';
+import {
+  at,
+  click,
+  clickIdOf,
+  conversion,
+  conversionIdOf,
+  identity,
+  link,
+  program,
+  programOf,
+  reversal,
+  SKEW_MS,
+  WINDOW_MS,
+} from './testing/facts';
 import { newest, type World, world } from './testing/world';
 
 const NEVER_SETTLES_MS = 1e12;
@@ -14,7 +27,8 @@ describe('attribution on Postgres', () => {
   let settling: World;
   let tenant: string;
   let made: number;
-  const of = async (externalId: string): Promise<AttributionRevisedData> => (await newest(waiting, [tenant])).get(conversionIdOf(tenant, externalId)) as AttributionRevisedData;
+  const of = async (externalId: string): Promise<AttributionRevisedData> =>
+    (await newest(waiting, [tenant])).get(conversionIdOf(tenant, externalId)) as AttributionRevisedData;
   const said = async (externalId: string) => {
     const { outcome, reason, revision, credits } = await of(externalId);
     return [revision, outcome, reason, credits[0]?.clickId, credits[0]?.evidence];
@@ -46,22 +60,37 @@ describe('attribution on Postgres', () => {
     await given(conversion(tenant, 'conversion first', at(5), later));
     expect((await of('conversion first')).credits).toMatchObject([{ recorded: false, subIds: {}, network: null }]);
     await given(click(tenant, 1, at(1)));
-    expect(await of('conversion first')).toMatchObject({ revision: 2, credits: [{ recorded: true, subIds: { sid: 'newsletter' }, network: '203.0.113.0/24' }] });
+    expect(await of('conversion first')).toMatchObject({
+      revision: 2,
+      credits: [{ recorded: true, subIds: { sid: 'newsletter' }, network: '203.0.113.0/24' }],
+    });
   });
 
   it('gives nothing new for a repeat of any fact, in any batch', async () => {
-    const facts = [click(tenant, 1, at(0)), conversion(tenant, 'o', at(5), { clickId: clickIdOf(tenant, 1, at(0)) }), reversal(tenant, 'o', 'r', 100, at(9)), identity(tenant, { kind: 'customer_id', value: 'k' }, { kind: 'email_hash', value: 'e' })];
+    const facts = [
+      click(tenant, 1, at(0)),
+      conversion(tenant, 'o', at(5), { clickId: clickIdOf(tenant, 1, at(0)) }),
+      reversal(tenant, 'o', 'r', 100, at(9)),
+      identity(tenant, { kind: 'customer_id', value: 'k' }, { kind: 'email_hash', value: 'e' }),
+    ];
     expect((await given(...facts, ...facts)).revised.length).toBe(2);
     expect((await given(...facts)).revised).toEqual([]);
     for (const fact of facts) expect((await given(fact)).revised).toEqual([]);
   });
 
   it('ties a click to a customer by an identity, and then to every conversion of that customer', async () => {
-    await given(conversion(tenant, 'o1', at(5), { customerId: 'k' }), conversion(tenant, 'o2', at(6), { customerId: 'k' }), conversion(tenant, 'o3', at(6), { emailHash: 'e' }));
+    await given(
+      conversion(tenant, 'o1', at(5), { customerId: 'k' }),
+      conversion(tenant, 'o2', at(6), { customerId: 'k' }),
+      conversion(tenant, 'o3', at(6), { emailHash: 'e' }),
+    );
     expect(await said('o1')).toEqual([1, 'pending', 'awaiting_touch', undefined, undefined]);
     const clickId = clickIdOf(tenant, 1, at(0));
     await given(identity(tenant, { kind: 'click_id', value: clickId }, { kind: 'customer_id', value: 'k' }));
-    expect([await said('o1'), await said('o2')]).toEqual([[2, 'attributed', 'credited', clickId, 'customer_id'], [2, 'attributed', 'credited', clickId, 'customer_id']]);
+    expect([await said('o1'), await said('o2')]).toEqual([
+      [2, 'attributed', 'credited', clickId, 'customer_id'],
+      [2, 'attributed', 'credited', clickId, 'customer_id'],
+    ]);
     await given(identity(tenant, { kind: 'customer_id', value: 'k' }, { kind: 'email_hash', value: 'e' }));
     expect(await said('o3')).toEqual([2, 'attributed', 'credited', clickId, 'identity']);
     expect((await of('o1')).revision).toBe(2);
@@ -91,7 +120,9 @@ describe('attribution on Postgres', () => {
   });
 
   it('calls a conversion unattributed when its time to wait is over, and a later touch still rescues it', async () => {
-    await settling.deliver([conversion(tenant, 'o', Date.now(), { customerId: 'k', receivedAt: new Date(Date.now() + 250).toISOString() })]);
+    await settling.deliver([
+      conversion(tenant, 'o', Date.now(), { customerId: 'k', receivedAt: new Date(Date.now() + 250).toISOString() }),
+    ]);
     expect(await said('o')).toEqual([1, 'pending', 'awaiting_touch', undefined, undefined]);
     const deadline = Date.now() + 5_000;
     while ((await said('o'))[0] === 1 && Date.now() < deadline) await settling.sweep();
@@ -105,16 +136,26 @@ describe('attribution on Postgres', () => {
   });
 
   it('decides again what rests on terms that get a new version in force at the time', async () => {
-    await given(conversion(tenant, 'early', at(5), { clickId: clickIdOf(tenant, 1, at(0)) }), conversion(tenant, 'late', at(50), { clickId: clickIdOf(tenant, 1, at(1)) }));
+    await given(
+      conversion(tenant, 'early', at(5), { clickId: clickIdOf(tenant, 1, at(0)) }),
+      conversion(tenant, 'late', at(50), { clickId: clickIdOf(tenant, 1, at(1)) }),
+    );
     await given(program(tenant, 'odd', 2, { windowMs: 60_000, validFrom: new Date(at(10)).toISOString() }));
     expect(await waiting.sweep()).toBe(1);
-    expect([(await said('early')).slice(0, 3), (await said('late')).slice(0, 3)]).toEqual([[1, 'attributed', 'credited'], [2, 'unattributed', 'outside_window']]);
+    expect([(await said('early')).slice(0, 3), (await said('late')).slice(0, 3)]).toEqual([
+      [1, 'attributed', 'credited'],
+      [2, 'unattributed', 'outside_window'],
+    ]);
   });
 
   it('drops a forged click id as evidence, and refuses a click record whose id was not signed for its tenant', async () => {
     const foreign = clickIdOf(randomUUID(), 1, at(0));
     await settling.deliver([conversion(tenant, 'o', at(5), { clickId: foreign })]);
-    expect(await of('o')).toMatchObject({ outcome: 'unattributed', reason: 'click_forged', conversion: { droppedEvidence: ['click_forged'] } });
+    expect(await of('o')).toMatchObject({
+      outcome: 'unattributed',
+      reason: 'click_forged',
+      conversion: { droppedEvidence: ['click_forged'] },
+    });
     await expect(given(click(tenant, 1, at(0), { clickId: foreign }))).rejects.toThrow(/wrong_tenant/);
     await expect(given(click(tenant, 1, at(0), { linkNumber: 2 }))).rejects.toThrow(/schema/);
     await given(identity(tenant, { kind: 'click_id', value: foreign }, { kind: 'customer_id', value: 'k' }));
@@ -124,23 +165,48 @@ describe('attribution on Postgres', () => {
 
   it('believes a named click within the clock skew, counts the window to the millisecond, and the program that is named', async () => {
     const late = clickIdOf(tenant, 1, at(5) + SKEW_MS);
-    await given(conversion(tenant, 'skew', at(5), { clickId: late }), conversion(tenant, 'window', at(0) + WINDOW_MS, { clickId: clickIdOf(tenant, 1, at(0)) }));
-    await given(conversion(tenant, 'beyond', at(1) + WINDOW_MS + 1, { clickId: clickIdOf(tenant, 1, at(1)) }), conversion(tenant, 'else', at(5), { programId: programOf(tenant, 'even'), clickId: clickIdOf(tenant, 1, at(2)) }));
-    expect([(await said('skew'))[2], (await said('window'))[2], (await said('beyond'))[2], (await said('else'))[2]]).toEqual(['credited', 'credited', 'outside_window', 'other_program']);
+    await given(
+      conversion(tenant, 'skew', at(5), { clickId: late }),
+      conversion(tenant, 'window', at(0) + WINDOW_MS, { clickId: clickIdOf(tenant, 1, at(0)) }),
+    );
+    await given(
+      conversion(tenant, 'beyond', at(1) + WINDOW_MS + 1, { clickId: clickIdOf(tenant, 1, at(1)) }),
+      conversion(tenant, 'else', at(5), { programId: programOf(tenant, 'even'), clickId: clickIdOf(tenant, 1, at(2)) }),
+    );
+    expect([(await said('skew'))[2], (await said('window'))[2], (await said('beyond'))[2], (await said('else'))[2]]).toEqual([
+      'credited',
+      'credited',
+      'outside_window',
+      'other_program',
+    ]);
   });
 
   it('never lets persons of two tenants meet, though all their names are the same', async () => {
     const other = randomUUID();
-    await given(conversion(tenant, 'o', at(5), { customerId: 'k' }), conversion(other, 'o', at(5), { customerId: 'k' }), identity(other, { kind: 'click_id', value: clickIdOf(other, 1, at(0)) }, { kind: 'customer_id', value: 'k' }), program(other, 'odd'), link(other, 1));
+    await given(
+      conversion(tenant, 'o', at(5), { customerId: 'k' }),
+      conversion(other, 'o', at(5), { customerId: 'k' }),
+      identity(other, { kind: 'click_id', value: clickIdOf(other, 1, at(0)) }, { kind: 'customer_id', value: 'k' }),
+      program(other, 'odd'),
+      link(other, 1),
+    );
     await waiting.sweep();
-    expect([(await said('o'))[1], (await newest(waiting, [other])).get(conversionIdOf(other, 'o'))?.outcome]).toEqual(['pending', 'attributed']);
+    expect([(await said('o'))[1], (await newest(waiting, [other])).get(conversionIdOf(other, 'o'))?.outcome]).toEqual([
+      'pending',
+      'attributed',
+    ]);
   });
 
   it('puts clicks into partitions of their day, and those of other days into the default one', async () => {
     expect([made, await waiting.database.untenanted((tx) => postgresStores().clicks.makePartitions(tx))]).toEqual([39, 0]);
     const now = Date.now();
     await given(click(tenant, 1, now), click(tenant, 1, at(-60 * 24 * 400)));
-    const rows = await waiting.database.transaction([tenant], (tx) => tx.$queryRawUnsafe<{ part: string }[]>('SELECT tableoid::regclass::text AS part FROM clicks ORDER BY day'));
-    expect(rows.map(({ part }) => part)).toEqual(['clicks_default', `clicks_${new Date(now).toISOString().slice(0, 10).replaceAll('-', '')}`]);
+    const rows = await waiting.database.transaction([tenant], (tx) =>
+      tx.$queryRawUnsafe<{ part: string }[]>('SELECT tableoid::regclass::text AS part FROM clicks ORDER BY day'),
+    );
+    expect(rows.map(({ part }) => part)).toEqual([
+      'clicks_default',
+      `clicks_${new Date(now).toISOString().slice(0, 10).replaceAll('-', '')}`,
+    ]);
   });
 });

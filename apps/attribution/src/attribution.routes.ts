@@ -1,4 +1,16 @@
-import { ClickRecorded, type ClickRecordedData, type ClickIdKeys, ConversionReceived, type ConversionReceivedData, type Entity, IdentityLinked, InvalidEvent, type LinkData, type ProgramData, ReversalReceived } from '@baton/contracts';
+import {
+  ClickRecorded,
+  type ClickRecordedData,
+  type ClickIdKeys,
+  ConversionReceived,
+  type ConversionReceivedData,
+  type Entity,
+  IdentityLinked,
+  InvalidEvent,
+  type LinkData,
+  type ProgramData,
+  ReversalReceived,
+} from '@baton/contracts';
 import { catalogRoutes, counter, on, type Route } from '@baton/platform';
 import type { ClickKey, RecordedClick } from './click.store';
 import { believedClickId, dayOf, namingOf, namingOfIdentity } from './domain/naming';
@@ -14,24 +26,42 @@ export interface RouteSettings {
 export function attributionRoutes({ stores, revise, keys }: RouteSettings): Route[] {
   return [
     on(ClickRecorded, async (events, tx) => {
-      const clicks = distinct(events.map((event) => checked(keys, event.data)), (click) => `${click.tenantId} ${click.clickId}`);
+      const clicks = distinct(
+        events.map((event) => checked(keys, event.data)),
+        (click) => `${click.tenantId} ${click.clickId}`,
+      );
       const { fresh, awaited } = await stores.clicks.add(tx, clicks);
       const isFresh = keysOf(fresh);
       const isAwaited = keysOf(awaited);
       const records = clicks.filter((click) => isAwaited.has(keyOf(click)));
       // A click that nobody has named, of a visitor that nobody knows, says nothing about a person yet.
       const telling = clicks.filter((click) => isAwaited.has(keyOf(click)) || (click.visitorId && isFresh.has(keyOf(click))));
-      return revise(tx, { namings: telling.map((click) => namingOf(click.tenantId, { clickId: click.clickId, visitorId: click.visitorId })), records });
+      return revise(tx, {
+        namings: telling.map((click) => namingOf(click.tenantId, { clickId: click.clickId, visitorId: click.visitorId })),
+        records,
+      });
     }),
     on(IdentityLinked, async (events, tx) => {
-      const identities = distinct(events, (event) => `${event.data.tenantId} ${event.id}`).map(({ data }) => ({ ...data, naming: namingOfIdentity(keys, data.tenantId, data.identifiers) }));
-      const added = await stores.facts.addIdentities(tx, identities.map((i) => ({ ...i, named: i.naming.identifiers })));
-      return revise(tx, { namings: identities.filter((i) => added.has(`${i.tenantId} ${i.identityId}`) && i.naming.identifiers.length > 1).map((i) => i.naming) });
+      const identities = distinct(events, (event) => `${event.data.tenantId} ${event.id}`).map(({ data }) => ({
+        ...data,
+        naming: namingOfIdentity(keys, data.tenantId, data.identifiers),
+      }));
+      const added = await stores.facts.addIdentities(
+        tx,
+        identities.map((i) => ({ ...i, named: i.naming.identifiers })),
+      );
+      return revise(tx, {
+        namings: identities
+          .filter((i) => added.has(`${i.tenantId} ${i.identityId}`) && i.naming.identifiers.length > 1)
+          .map((i) => i.naming),
+      });
     }),
     on(ConversionReceived, async (events, tx) => {
       const conversions = distinct(events, (event) => `${event.data.tenantId} ${event.id}`).map((event) => believed(keys, event.data));
       const added = await stores.facts.addConversions(tx, conversions);
-      return revise(tx, { namings: conversions.filter((c) => added.has(`${c.tenantId} ${c.conversionId}`)).map((c) => namingOf(c.tenantId, c)) });
+      return revise(tx, {
+        namings: conversions.filter((c) => added.has(`${c.tenantId} ${c.conversionId}`)).map((c) => namingOf(c.tenantId, c)),
+      });
     }),
     on(ReversalReceived, async (events, tx) => {
       const reversals = distinct(events, (event) => `${event.data.tenantId} ${event.id}`).map(({ data }) => data);
@@ -41,7 +71,8 @@ export function attributionRoutes({ stores, revise, keys }: RouteSettings): Rout
     }),
     ...catalogRoutes(['program', 'link'], async (type, entities: readonly Entity[], tx) => {
       const links = type === 'link' ? (entities as LinkData[]).map(({ tenantId, number }) => ({ tenantId, number })) : [];
-      const programs = type === 'program' ? (entities as ProgramData[]).map(({ tenantId, id, validFrom }) => ({ tenantId, id, validFrom })) : [];
+      const programs =
+        type === 'program' ? (entities as ProgramData[]).map(({ tenantId, id, validFrom }) => ({ tenantId, id, validFrom })) : [];
       // A new program can open very many conversions: they are decided by the sweep, in bounded batches, not here.
       await stores.rechecks.catalogMoved(tx, links, programs);
       return [];
@@ -52,8 +83,10 @@ export function attributionRoutes({ stores, revise, keys }: RouteSettings): Rout
 /** A click must be what its signed id says. */
 function checked(keys: ClickIdKeys, click: ClickRecordedData): RecordedClick {
   const id = believedClickId(keys, click.tenantId, click.clickId);
-  if (!id) throw new InvalidEvent('wrong_tenant', `click ${click.clickId} was not signed for tenant ${click.tenantId} by a key of CLICK_ID_KEYS`);
-  if (id.linkNumber !== click.linkNumber || new Date(id.occurredAtMs).toISOString() !== click.occurredAt) throw new InvalidEvent('schema', `click ${click.clickId} says another link number or time than its id`);
+  if (!id)
+    throw new InvalidEvent('wrong_tenant', `click ${click.clickId} was not signed for tenant ${click.tenantId} by a key of CLICK_ID_KEYS`);
+  if (id.linkNumber !== click.linkNumber || new Date(id.occurredAtMs).toISOString() !== click.occurredAt)
+    throw new InvalidEvent('schema', `click ${click.clickId} says another link number or time than its id`);
   return { ...click, day: dayOf(id) };
 }
 
@@ -69,5 +102,5 @@ function believed(keys: ClickIdKeys, conversion: ConversionReceivedData): Conver
 const keyOf = ({ tenantId, clickId }: { readonly tenantId: string; readonly clickId: string }): string => `${tenantId} ${clickId}`;
 const keysOf = (clicks: readonly ClickKey[]): Set<string> => new Set(clicks.map(keyOf));
 /** The first of each: a batch may bring a fact twice. */
-const distinct = <T>(values: readonly T[], key: (value: T) => string): T[] => [...new Map([...values].reverse().map((value) => [key(value), value])).values()].reverse();
-
+const distinct = <T>(values: readonly T[], key: (value: T) => string): T[] =>
+  [...new Map([...values].reverse().map((value) => [key(value), value])).values()].reverse();

@@ -53,7 +53,9 @@ export const TENANTS_OF_TRANSACTION = `(SELECT unnest(current_setting('app.tenan
 export class PostgresAttributionStore implements AttributionStore {
   async holdCatalog(tx: Tx): Promise<void> {
     // Advisory, since there is no row that every tenant has; at most one a tenant of the batch, far from the memory for locks.
-    await tx.$queryRawUnsafe(`SELECT count(pg_advisory_xact_lock_shared(hashtextextended('attribution.catalog ' || id, 0)))::int AS held FROM ${TENANTS_OF_TRANSACTION}`);
+    await tx.$queryRawUnsafe(
+      `SELECT count(pg_advisory_xact_lock_shared(hashtextextended('attribution.catalog ' || id, 0)))::int AS held FROM ${TENANTS_OF_TRANSACTION}`,
+    );
   }
 
   toDecide(tx: Tx, persons: readonly PersonKey[], conversions: readonly ConversionKey[], pendingMs: number): Promise<ConversionRow[]> {

@@ -101,7 +101,11 @@ export class PostgresClickStore implements ClickStore {
   }
 
   async makePartitions(tx: Tx): Promise<number> {
-    const [row] = await tx.$queryRawUnsafe<{ made: number }[]>('SELECT make_click_partitions($1::int, $2::int) AS made', DAYS_BACK, DAYS_AHEAD);
+    const [row] = await tx.$queryRawUnsafe<{ made: number }[]>(
+      'SELECT make_click_partitions($1::int, $2::int) AS made',
+      DAYS_BACK,
+      DAYS_AHEAD,
+    );
     return row?.made ?? 0;
   }
 }

@@ -53,7 +53,10 @@ const MEETINGS: Record<string, Meeting> = {
   'two conversions of a known customer that name a click each': {
     before: (t) => [click(t, 1, at(0)), click(t, 1, at(1)), identity(t, id('customer_id', 'k'), id('email_hash', 'e'))],
     first: (t) => [conversion(t, 'o1', at(5), { customerId: 'k', clickId: clickIdOf(t, 1, at(0)) })],
-    second: (t) => [conversion(t, 'o2', at(6), { customerId: 'k' }), identity(t, id('click_id', clickIdOf(t, 1, at(1))), id('email_hash', 'e'))],
+    second: (t) => [
+      conversion(t, 'o2', at(6), { customerId: 'k' }),
+      identity(t, id('click_id', clickIdOf(t, 1, at(1))), id('email_hash', 'e')),
+    ],
   },
   'a record of a click that is awaited and a second conversion that names it': {
     before: (t) => [conversion(t, 'o1', at(5), { clickId: clickIdOf(t, 1, at(0)) })],
@@ -71,18 +74,41 @@ const MEETINGS: Record<string, Meeting> = {
     second: (t) => [reversal(t, 'o1', 'r2', 500, at(8))],
   },
   'two identities that join A to B and B to C': {
-    before: (t) => [identity(t, id('click_id', clickIdOf(t, 1, at(0))), id('customer_id', 'a')), conversion(t, 'o1', at(5), { customerId: 'c' }), identity(t, id('customer_id', 'b'), id('visitor_id', 'vb'))],
+    before: (t) => [
+      identity(t, id('click_id', clickIdOf(t, 1, at(0))), id('customer_id', 'a')),
+      conversion(t, 'o1', at(5), { customerId: 'c' }),
+      identity(t, id('customer_id', 'b'), id('visitor_id', 'vb')),
+    ],
     first: (t) => [identity(t, id('customer_id', 'a'), id('customer_id', 'b'))],
     second: (t) => [identity(t, id('customer_id', 'b'), id('customer_id', 'c'))],
   },
   'two batches that name the same in opposite order': {
     before: (t) => [conversion(t, 'o1', at(5), { customerId: 'a' }), conversion(t, 'o2', at(5), { customerId: 'z' })],
-    first: (t) => [identity(t, id('customer_id', 'a'), id('email_hash', 'a1')), identity(t, id('customer_id', 'z'), id('email_hash', 'z1')), identity(t, id('click_id', clickIdOf(t, 1, at(0))), id('customer_id', 'z'))],
-    second: (t) => [identity(t, id('customer_id', 'z'), id('email_hash', 'z2')), identity(t, id('customer_id', 'a'), id('email_hash', 'a2')), identity(t, id('click_id', clickIdOf(t, 1, at(1))), id('customer_id', 'a'))],
+    first: (t) => [
+      identity(t, id('customer_id', 'a'), id('email_hash', 'a1')),
+      identity(t, id('customer_id', 'z'), id('email_hash', 'z1')),
+      identity(t, id('click_id', clickIdOf(t, 1, at(0))), id('customer_id', 'z')),
+    ],
+    second: (t) => [
+      identity(t, id('customer_id', 'z'), id('email_hash', 'z2')),
+      identity(t, id('customer_id', 'a'), id('email_hash', 'a2')),
+      identity(t, id('click_id', clickIdOf(t, 1, at(1))), id('customer_id', 'a')),
+    ],
   },
   'new facts of the same keys in opposite order': {
-    first: (t) => [click(t, 1, at(0)), click(t, 1, at(1)), conversion(t, 'o1', at(5), { customerId: 'a' }), conversion(t, 'o2', at(5), { clickId: clickIdOf(t, 1, at(1)) })],
-    second: (t) => [click(t, 1, at(1)), click(t, 1, at(0)), conversion(t, 'o2', at(5), { clickId: clickIdOf(t, 1, at(1)) }), conversion(t, 'o1', at(5), { customerId: 'a' }), identity(t, id('click_id', clickIdOf(t, 1, at(0))), id('customer_id', 'a'))],
+    first: (t) => [
+      click(t, 1, at(0)),
+      click(t, 1, at(1)),
+      conversion(t, 'o1', at(5), { customerId: 'a' }),
+      conversion(t, 'o2', at(5), { clickId: clickIdOf(t, 1, at(1)) }),
+    ],
+    second: (t) => [
+      click(t, 1, at(1)),
+      click(t, 1, at(0)),
+      conversion(t, 'o2', at(5), { clickId: clickIdOf(t, 1, at(1)) }),
+      conversion(t, 'o1', at(5), { customerId: 'a' }),
+      identity(t, id('click_id', clickIdOf(t, 1, at(0))), id('customer_id', 'a')),
+    ],
   },
   'a conversion and the link of its click': {
     before: () => [],
@@ -98,7 +124,8 @@ const MEETINGS: Record<string, Meeting> = {
 
 const clickMs = (clickId: string): number => peekClickId(clickId)?.occurredAtMs ?? 0;
 const sortedClicks = (tenant: string): string[] => [0, 1, 2].map((minute) => clickIdOf(tenant, 1, at(minute))).sort();
-const sortedOrders = (tenant: string): string[] => ['p', 'q', 'r'].sort((a, b) => (conversionIdOf(tenant, a) < conversionIdOf(tenant, b) ? -1 : 1));
+const sortedOrders = (tenant: string): string[] =>
+  ['p', 'q', 'r'].sort((a, b) => (conversionIdOf(tenant, a) < conversionIdOf(tenant, b) ? -1 : 1));
 
 describe('two batches that meet', () => {
   let db: TestDatabase;
@@ -123,7 +150,9 @@ describe('two batches that meet', () => {
 
   /** One waits for a lock of the other's, as the database itself sees it. */
   const isBlocked = async (): Promise<boolean> => {
-    const { rowCount } = await admin.query(`SELECT FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() AND cardinality(pg_blocking_pids(pid)) > 0`);
+    const { rowCount } = await admin.query(
+      `SELECT FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() AND cardinality(pg_blocking_pids(pid)) > 0`,
+    );
     return (rowCount ?? 0) > 0;
   };
 
@@ -132,12 +161,22 @@ describe('two batches that meet', () => {
     const found = await newest(a, [tenant]);
     return ['o1', 'o2'].map((externalId) => {
       const { outcome, reason, conversion: c, credits, model } = found.get(conversionIdOf(tenant, externalId)) ?? {};
-      return [outcome, reason, c?.netAmountMinor, model?.programVersion, credits?.map(({ occurredAt, recorded, evidence }) => [occurredAt, recorded, evidence])];
+      return [
+        outcome,
+        reason,
+        c?.netAmountMinor,
+        model?.programVersion,
+        credits?.map(({ occurredAt, recorded, evidence }) => [occurredAt, recorded, evidence]),
+      ];
     });
   };
 
   /** Holds one batch before each of its statements in turn, lets the other run as far as it comes, and compares with one after the other. */
-  async function everyInterleaving(a: World, b: World, { before, first, second }: Meeting): Promise<{ wrong: string[]; retries: number; tried: number }> {
+  async function everyInterleaving(
+    a: World,
+    b: World,
+    { before, first, second }: Meeting,
+  ): Promise<{ wrong: string[]; retries: number; tried: number }> {
     const prepared = async (): Promise<string> => {
       const tenant = randomUUID();
       await a.deliver([program(tenant, 'odd'), link(tenant, 1), ...(before?.(tenant) ?? [])]);
@@ -150,7 +189,10 @@ describe('two batches that meet', () => {
     const wrong: string[] = [];
     let retries = 0;
     let tried = 0;
-    for (const [held, other] of [[first, second], [second, first]] as const) {
+    for (const [held, other] of [
+      [first, second],
+      [second, first],
+    ] as const) {
       for (let statement = 0; ; statement++) {
         const tenant = await prepared();
         const { wrap, reached, go } = heldAt(statement);
@@ -171,15 +213,23 @@ describe('two batches that meet', () => {
     return { wrong, retries, tried };
   }
 
-  it.each(Object.keys(MEETINGS))('%s: the same end, however they interleave, and no deadlock', async (name) => {
-    const { wrong, retries, tried } = await everyInterleaving(replica(), replica(), MEETINGS[name] as Meeting);
-    expect({ wrong, retries }).toEqual({ wrong: [], retries: 0 });
-    expect(tried).toBeGreaterThan(5);
-  }, 120_000);
+  it.each(Object.keys(MEETINGS))(
+    '%s: the same end, however they interleave, and no deadlock',
+    async (name) => {
+      const { wrong, retries, tried } = await everyInterleaving(replica(), replica(), MEETINGS[name] as Meeting);
+      expect({ wrong, retries }).toEqual({ wrong: [], retries: 0 });
+      expect(tried).toBeGreaterThan(5);
+    },
+    120_000,
+  );
 
   /** Another session stands on the middle one of three keys; both batches come to it from their own side. Sorted, they queue; else they deadlock. */
   it.each<[string, (tenant: string) => Promise<unknown>, (tenant: string) => Outgoing[]]>([
-    ['persons', (t) => admin.query(`SELECT FROM identifiers WHERE tenant_id = $1 AND identifier = 'customer_id:m' FOR UPDATE`, [t]), (t) => ['a', 'm', 'z'].map((k) => identity(t, id('customer_id', k), id('email_hash', `${k} ${Math.random()}`)))],
+    [
+      'persons',
+      (t) => admin.query(`SELECT FROM identifiers WHERE tenant_id = $1 AND identifier = 'customer_id:m' FOR UPDATE`, [t]),
+      (t) => ['a', 'm', 'z'].map((k) => identity(t, id('customer_id', k), id('email_hash', `${k} ${Math.random()}`))),
+    ],
     [
       'new identifiers',
       (t) => admin.query(`INSERT INTO identifiers (tenant_id, identifier, root) VALUES ($1, 'external:m', 'external:m')`, [t]),
@@ -187,7 +237,8 @@ describe('two batches that meet', () => {
     ],
     [
       'new clicks',
-      (t) => admin.query(`INSERT INTO clicks (tenant_id, day, click_id, filled) VALUES ($1, '2026-03-01', $2, false)`, [t, sortedClicks(t)[1]]),
+      (t) =>
+        admin.query(`INSERT INTO clicks (tenant_id, day, click_id, filled) VALUES ($1, '2026-03-01', $2, false)`, [t, sortedClicks(t)[1]]),
       (t) => sortedClicks(t).map((clickId) => click(t, 1, clickMs(clickId), { clickId })),
     ],
     [

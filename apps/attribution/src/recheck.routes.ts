@@ -54,10 +54,11 @@ export class RecheckSweep implements Part {
   async sweep(): Promise<number> {
     const { database, stores } = this.settings;
     let count = 0;
-    for (let claimed = [] as Recheck[]; !this.stopping; count += claimed.length) {
-      claimed = await database.untenanted((tx) => stores.rechecks.claim(tx, BATCH_MAX, LEASE_MS));
+    while (!this.stopping) {
+      const claimed = await database.untenanted((tx) => stores.rechecks.claim(tx, BATCH_MAX, LEASE_MS));
       if (claimed.length === 0) break;
       await this.decide(claimed);
+      count += claimed.length;
     }
     return count;
   }
@@ -72,7 +73,8 @@ export class RecheckSweep implements Part {
       committed();
     } catch (error) {
       if (error instanceof InfrastructureError) throw error;
-      if (claimed.length === 1) return log.error({ err: error, conversion: claimed[0] }, 'this conversion cannot be decided; it comes up again');
+      if (claimed.length === 1)
+        return log.error({ err: error, conversion: claimed[0] }, 'this conversion cannot be decided; it comes up again');
       // One bad conversion must not hold back the others of its batch.
       const half = Math.ceil(claimed.length / 2);
       await this.decide(claimed.slice(0, half));

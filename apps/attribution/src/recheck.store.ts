@@ -46,7 +46,9 @@ export class PostgresRecheckStore implements RecheckStore {
     links: readonly { readonly tenantId: string; readonly number: number }[],
     programs: readonly { readonly tenantId: string; readonly id: string; readonly validFrom: string }[],
   ): Promise<number> {
-    await tx.$queryRawUnsafe(`SELECT count(pg_advisory_xact_lock(hashtextextended('attribution.catalog ' || id, 0)))::int AS held FROM ${TENANTS_OF_TRANSACTION}`);
+    await tx.$queryRawUnsafe(
+      `SELECT count(pg_advisory_xact_lock(hashtextextended('attribution.catalog ' || id, 0)))::int AS held FROM ${TENANTS_OF_TRANSACTION}`,
+    );
     return tx.$executeRawUnsafe(
       `INSERT INTO rechecks (owner, conversion, due_at, since)
        SELECT c.tenant_id, c.conversion_id, statement_timestamp(), statement_timestamp() FROM jsonb_to_recordset($1::jsonb) AS l("tenantId" uuid, number bigint)
@@ -71,7 +73,9 @@ export class PostgresRecheckStore implements RecheckStore {
   }
 
   async waiting(tx: Tx): Promise<{ readonly count: number; readonly oldestSeconds: number }> {
-    const [row] = await tx.$queryRawUnsafe<{ count: number; oldest: number | null }[]>(`SELECT count(*)::int AS count, extract(epoch FROM now() - min(since))::float8 AS oldest FROM rechecks`);
+    const [row] = await tx.$queryRawUnsafe<{ count: number; oldest: number | null }[]>(
+      `SELECT count(*)::int AS count, extract(epoch FROM now() - min(since))::float8 AS oldest FROM rechecks`,
+    );
     return { count: row?.count ?? 0, oldestSeconds: row?.oldest ?? 0 };
   }
 }

@@ -22,7 +22,16 @@ describe('two replicas on Kafka', () => {
   const running: (readonly Part[])[] = [];
 
   const replica = async (): Promise<readonly Part[]> => {
-    const env = loadEnv(Env, { PORT: '0', KAFKA_BROKERS: testStores().kafkaBrokers.join(','), TOPIC_PREFIX: prefix, DATABASE_URL: db.worker, DATABASE_API_URL: db.api, CLICK_ID_KEYS: KEYS_TEXT, PENDING_MS: '0', BATCH_MAX: '20' });
+    const env = loadEnv(Env, {
+      PORT: '0',
+      KAFKA_BROKERS: testStores().kafkaBrokers.join(','),
+      TOPIC_PREFIX: prefix,
+      DATABASE_URL: db.worker,
+      DATABASE_API_URL: db.api,
+      CLICK_ID_KEYS: KEYS_TEXT,
+      PENDING_MS: '0',
+      BATCH_MAX: '20',
+    });
     const { parts } = compose({ service: 'attribution', env, log, fatal: (reason) => dead.push(reason) });
     for (const part of parts) await part.start?.();
     running.push(parts);
@@ -32,7 +41,8 @@ describe('two replicas on Kafka', () => {
     running.splice(running.indexOf(parts), 1);
     for (const part of [...parts].reverse()) await part.stop?.();
   };
-  const send = (facts: readonly Outgoing[]): Promise<void> => producer.send(facts.map((fact) => ({ topic: fact.contract.topic, ...encode(fact) })));
+  const send = (facts: readonly Outgoing[]): Promise<void> =>
+    producer.send(facts.map((fact) => ({ topic: fact.contract.topic, ...encode(fact) })));
 
   beforeAll(async () => {
     kafka = connectKafka({ brokers: testStores().kafkaBrokers, clientId: 'test', prefix, log });
@@ -50,7 +60,11 @@ describe('two replicas on Kafka', () => {
 
   it('end where the rules say, though clicks come last, everything comes twice, one replica leaves and another joins', async () => {
     const tenants = [randomUUID(), randomUUID()];
-    const facts = tenants.flatMap((t) => [program(t, 'odd'), link(t, 1), ...Array.from({ length: ORDERS }, (_, i) => factsOf(t, i)).flat()]);
+    const facts = tenants.flatMap((t) => [
+      program(t, 'odd'),
+      link(t, 1),
+      ...Array.from({ length: ORDERS }, (_, i) => factsOf(t, i)).flat(),
+    ]);
     const clicks = facts.filter(({ contract }) => contract.topic === TOPICS.clicks);
     const others = facts.filter(({ contract }) => contract.topic !== TOPICS.clicks);
     const first = await replica();
@@ -63,20 +77,32 @@ describe('two replicas on Kafka', () => {
     await replica();
 
     const expected = reference(facts, true);
-    await eventually(async () => {
-      const found = new Map([...(await newest(reader, tenants))].map(([id, revised]) => [id, summaryOf(revised)]));
-      expect(Object.fromEntries(found)).toEqual(Object.fromEntries(expected));
-    }, 60_000, 250);
+    await eventually(
+      async () => {
+        const found = new Map([...(await newest(reader, tenants))].map(([id, revised]) => [id, summaryOf(revised)]));
+        expect(Object.fromEntries(found)).toEqual(Object.fromEntries(expected));
+      },
+      60_000,
+      250,
+    );
     expect(dead).toEqual([]);
 
     const stored = await newest(reader, tenants);
-    const published = await eventually(async () => {
-      const seen = await publishedRevisions(kafka);
-      expect(new Map([...seen].map(([id, list]) => [id, list[list.length - 1]?.revision]))).toEqual(new Map([...stored].map(([id, { revision }]) => [id, revision])));
-      return seen;
-    }, 30_000, 500);
+    const published = await eventually(
+      async () => {
+        const seen = await publishedRevisions(kafka);
+        expect(new Map([...seen].map(([id, list]) => [id, list[list.length - 1]?.revision]))).toEqual(
+          new Map([...stored].map(([id, { revision }]) => [id, revision])),
+        );
+        return seen;
+      },
+      30_000,
+      500,
+    );
     for (const [id, list] of published) {
-      expect(newOnes(list).map(({ revision }) => revision)).toEqual(Array.from({ length: list.length === 0 ? 0 : (stored.get(id)?.revision ?? 0) }, (_, i) => i + 1));
+      expect(newOnes(list).map(({ revision }) => revision)).toEqual(
+        Array.from({ length: list.length === 0 ? 0 : (stored.get(id)?.revision ?? 0) }, (_, i) => i + 1),
+      );
       expect(list[list.length - 1]).toEqual(stored.get(id));
     }
   }, 180_000);
@@ -90,12 +116,15 @@ function factsOf(tenant: string, i: number): Outgoing[] {
     conversion(tenant, `o${i}`, at(5), i % 3 ? { clickId } : { customerId: `k${i}` }),
     identity(tenant, { kind: 'customer_id', value: `k${i}` }, { kind: 'click_id', value: clickId }),
     ...(i % 4 === 0 ? [reversal(tenant, `o${i}`, 'r', i % 8 ? 500 : null, at(9))] : []),
-    ...(i % 5 === 0 ? [identity(tenant, { kind: 'customer_id', value: `k${i}` }, { kind: 'visitor_id', value: nameId('visitor', i).slice(0, 8) })] : []),
+    ...(i % 5 === 0
+      ? [identity(tenant, { kind: 'customer_id', value: `k${i}` }, { kind: 'visitor_id', value: nameId('visitor', i).slice(0, 8) })]
+      : []),
   ];
 }
 
 /** A relay may send twice after a crash; a consumer ignores what is not newer. */
-const newOnes = (list: readonly AttributionRevisedData[]): AttributionRevisedData[] => list.filter(({ revision }, i) => list.slice(0, i).every((earlier) => earlier.revision < revision));
+const newOnes = (list: readonly AttributionRevisedData[]): AttributionRevisedData[] =>
+  list.filter(({ revision }, i) => list.slice(0, i).every((earlier) => earlier.revision < revision));
 
 /** Every revision in the topic, by conversion, in the order of its partition. */
 async function publishedRevisions(kafka: KafkaConnection): Promise<Map<string, AttributionRevisedData[]>> {
@@ -112,7 +141,11 @@ async function publishedRevisions(kafka: KafkaConnection): Promise<Map<string, A
     await consumer.run({
       eachMessage: async ({ message }) => {
         const { data, contract } = parse(TOPICS.attributions, message);
-        if (contract.ceType === AttributionRevised.ceType) seen.set((data as AttributionRevisedData).conversionId, [...(seen.get((data as AttributionRevisedData).conversionId) ?? []), data as AttributionRevisedData]);
+        if (contract.ceType === AttributionRevised.ceType)
+          seen.set((data as AttributionRevisedData).conversionId, [
+            ...(seen.get((data as AttributionRevisedData).conversionId) ?? []),
+            data as AttributionRevisedData,
+          ]);
         count++;
         return Promise.resolve();
       },

@@ -46,16 +46,39 @@ export const revising =
   };
 
 /** Gives the persons whose clicks changed: all their conversions are open again. */
-async function join({ clicks, persons }: Stores, tx: Tx, namings: readonly Naming[], records: readonly RecordedClick[]): Promise<PersonKey[]> {
-  const identifiers = distinct(namings.flatMap(({ tenantId, identifiers }) => identifiers.map((identifier) => ({ tenantId, identifier }))), keyOf);
+async function join(
+  { clicks, persons }: Stores,
+  tx: Tx,
+  namings: readonly Naming[],
+  records: readonly RecordedClick[],
+): Promise<PersonKey[]> {
+  const identifiers = distinct(
+    namings.flatMap(({ tenantId, identifiers }) => identifiers.map((identifier) => ({ tenantId, identifier }))),
+    keyOf,
+  );
   await clicks.expect(tx, identifiers.flatMap(clickKeyOf));
-  const fresh = new Set((await persons.introduce(tx, identifiers.map((i) => ({ ...i, day: clickKeyOf(i)[0]?.day ?? null })))).map(keyOf));
+  const fresh = new Set(
+    (
+      await persons.introduce(
+        tx,
+        identifiers.map((i) => ({ ...i, day: clickKeyOf(i)[0]?.day ?? null })),
+      )
+    ).map(keyOf),
+  );
   const before = new Map((await persons.lock(tx, identifiers)).map((i) => [keyOf(i), keyOf({ tenantId: i.tenantId, identifier: i.root })]));
-  const { moves, roots } = merge(namings.map(({ tenantId, identifiers }) => identifiers.map((identifier) => keyOf({ tenantId, identifier }))), before);
-  await persons.move(tx, [...moves].map(([from, to]) => ({ tenantId: tenantOf(from), root: restOf(from), newRoot: restOf(to) })));
+  const { moves, roots } = merge(
+    namings.map(({ tenantId, identifiers }) => identifiers.map((identifier) => keyOf({ tenantId, identifier }))),
+    before,
+  );
+  await persons.move(
+    tx,
+    [...moves].map(([from, to]) => ({ tenantId: tenantOf(from), root: restOf(from), newRoot: restOf(to) })),
+  );
   const tied = await clicks.tie(tx, tiesOf(namings));
   const filled = await clicks.fill(tx, records);
-  const changed = new Set([...tied, ...filled].map(({ tenantId, clickId }) => roots.get(keyOf({ tenantId, identifier: CLICK + clickId })) as string));
+  const changed = new Set(
+    [...tied, ...filled].map(({ tenantId, clickId }) => roots.get(keyOf({ tenantId, identifier: CLICK + clickId })) as string),
+  );
   for (const root of joined(before, roots, fresh)) changed.add(root);
   return [...changed].map((root) => ({ tenantId: tenantOf(root), root: restOf(root) }));
 }
@@ -80,7 +103,13 @@ async function decide(stores: Stores, tx: Tx, rows: readonly ConversionRow[]): P
   const over: ConversionRow[] = [];
   for (const row of rows) {
     const settled = row.wasSettled || row.nowMs >= row.settlesAtMs;
-    const decision = attribute({ conversion: row, reversals: known.reversals(row), clicks: known.clicks(row), terms: known.terms(row), settled });
+    const decision = attribute({
+      conversion: row,
+      reversals: known.reversals(row),
+      clicks: known.clicks(row),
+      terms: known.terms(row),
+      settled,
+    });
     if (decision.content.outcome === 'pending') due.push({ tenantId: row.tenantId, conversionId: row.conversionId, atMs: row.settlesAtMs });
     else if (row.revision > 0) over.push(row);
     const state = stateOf(row, decision, settled);
@@ -95,13 +124,22 @@ async function decide(stores: Stores, tx: Tx, rows: readonly ConversionRow[]): P
   });
 }
 
-const revisions = counter('baton_attribution_revisions_total', 'Revisions decided, by outcome (one that is rolled back and tried again counts twice)', ['outcome', 'reason']);
+const revisions = counter(
+  'baton_attribution_revisions_total',
+  'Revisions decided, by outcome (one that is rolled back and tried again counts twice)',
+  ['outcome', 'reason'],
+);
 
 /** What to write for a decision, or null where nothing changed. */
-function stateOf(row: ConversionRow, { content, waitingLinks, programIds }: ReturnType<typeof attribute>, settled: boolean): Decided | null {
+function stateOf(
+  row: ConversionRow,
+  { content, waitingLinks, programIds }: ReturnType<typeof attribute>,
+  settled: boolean,
+): Decided | null {
   const contentHash = nameId(JSON.stringify(content));
   const isNew = contentHash !== row.contentHash;
-  const isSame = !isNew && settled === row.wasSettled && String(waitingLinks) === String(row.waitingLinks) && String(programIds) === String(row.restsOn);
+  const isSame =
+    !isNew && settled === row.wasSettled && String(waitingLinks) === String(row.waitingLinks) && String(programIds) === String(row.restsOn);
   if (isSame) return null;
   const { tenantId, conversionId } = row;
   const revision = row.revision + (isNew ? 1 : 0);
@@ -112,29 +150,55 @@ function stateOf(row: ConversionRow, { content, waitingLinks, programIds }: Retu
 /** Everything that the decisions need, in four reads whatever the number of conversions. */
 async function read({ facts, clicks }: Stores, tx: Tx, rows: readonly ConversionRow[]) {
   const reversals = groupBy(await facts.reversalsOf(tx, rows), (r) => `${r.tenantId} ${r.externalId}`);
-  const touched = await clicks.ofPersons(tx, distinct(rows, personOf).map(({ tenantId, root }) => ({ tenantId, root })));
-  const unrecorded = distinct(touched.filter((c) => !c.record).map((c) => ({ tenantId: c.tenantId, number: readId(c).linkNumber })), (l) => `${l.tenantId} ${l.number}`);
-  const links = new Map((await linksByNumber(tx, unrecorded)).map((l) => [`${l.tenantId} ${l.number}`, { linkId: l.id, programId: l.programId, partnerId: l.partnerId }]));
+  const touched = await clicks.ofPersons(
+    tx,
+    distinct(rows, personOf).map(({ tenantId, root }) => ({ tenantId, root })),
+  );
+  const unrecorded = distinct(
+    touched.filter((c) => !c.record).map((c) => ({ tenantId: c.tenantId, number: readId(c).linkNumber })),
+    (l) => `${l.tenantId} ${l.number}`,
+  );
+  const links = new Map(
+    (await linksByNumber(tx, unrecorded)).map((l) => [
+      `${l.tenantId} ${l.number}`,
+      { linkId: l.id, programId: l.programId, partnerId: l.partnerId },
+    ]),
+  );
   const byPerson = groupBy(touched, personOf, (row) => clickOf(row, links));
-  const programs = [...[...rows, ...touched.map((c) => ({ tenantId: c.tenantId, programId: c.record?.programId ?? null }))], ...[...links].map(([key, link]) => ({ tenantId: tenantOf(key), programId: link.programId }))];
-  const wanted = distinct(programs.flatMap(({ tenantId, programId }) => (programId ? [{ tenantId, id: programId }] : [])), (p) => `${p.tenantId} ${p.id}`);
+  const programs = [
+    ...[...rows, ...touched.map((c) => ({ tenantId: c.tenantId, programId: c.record?.programId ?? null }))],
+    ...[...links].map(([key, link]) => ({ tenantId: tenantOf(key), programId: link.programId })),
+  ];
+  const wanted = distinct(
+    programs.flatMap(({ tenantId, programId }) => (programId ? [{ tenantId, id: programId }] : [])),
+    (p) => `${p.tenantId} ${p.id}`,
+  );
   const versions = groupBy(await allVersions(tx, 'program', wanted), (p) => `${p.tenantId} ${p.id}`);
   return {
     reversals: (row: ConversionRow) => reversals.get(`${row.tenantId} ${row.externalId}`) ?? [],
     clicks: (row: ConversionRow) => byPerson.get(personOf(row)) ?? [],
     terms: (row: ConversionRow): ReadonlyMap<string, Terms> => {
       const ids = [row.programId, ...(byPerson.get(personOf(row)) ?? []).map((c) => (c.record ?? c.link)?.programId)];
-      return new Map(distinct(ids, String).flatMap((id) => {
-        const terms = id ? termsInForce(versions.get(`${row.tenantId} ${id}`) ?? [], row.occurredAtMs) : undefined;
-        return id && terms ? [[id, terms] as const] : [];
-      }));
+      return new Map(
+        distinct(ids, String).flatMap((id) => {
+          const terms = id ? termsInForce(versions.get(`${row.tenantId} ${id}`) ?? [], row.occurredAtMs) : undefined;
+          return id && terms ? [[id, terms] as const] : [];
+        }),
+      );
     },
   };
 }
 
 function clickOf(row: ClickRow, links: ReadonlyMap<string, LinkPlace>): Click {
   const { linkNumber, occurredAtMs } = readId(row);
-  return { clickId: row.clickId, linkNumber, occurredAtMs, customerIds: row.customerIds, record: row.record, link: links.get(`${row.tenantId} ${linkNumber}`) ?? null };
+  return {
+    clickId: row.clickId,
+    linkNumber,
+    occurredAtMs,
+    customerIds: row.customerIds,
+    record: row.record,
+    link: links.get(`${row.tenantId} ${linkNumber}`) ?? null,
+  };
 }
 
 /** Customers and clicks that one fact names together. */
@@ -172,9 +236,15 @@ const tenantOf = (key: string): string => key.slice(0, 36);
 const restOf = (key: string): string => key.slice(37);
 const personOf = ({ tenantId, root }: PersonKey): string => `${tenantId} ${root}`;
 
-const distinct = <T>(values: readonly T[], key: (value: T) => string): T[] => [...new Map(values.map((value) => [key(value), value])).values()];
+const distinct = <T>(values: readonly T[], key: (value: T) => string): T[] => [
+  ...new Map(values.map((value) => [key(value), value])).values(),
+];
 
-function groupBy<T, R = T>(values: readonly T[], key: (value: T) => string, of: (value: T) => R = (value) => value as unknown as R): Map<string, R[]> {
+function groupBy<T, R = T>(
+  values: readonly T[],
+  key: (value: T) => string,
+  of: (value: T) => R = (value) => value as unknown as R,
+): Map<string, R[]> {
   const groups = new Map<string, R[]>();
   for (const value of values) {
     const group = groups.get(key(value));

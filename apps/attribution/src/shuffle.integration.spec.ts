@@ -17,21 +17,49 @@ const order = fc.constantFrom('o1', 'o2', 'o3', 'o4', 'o5');
 /** Makes one fact for a tenant; few names, so that they meet all the time. */
 type Make = (tenant: string) => Outgoing;
 const someClick = fc.tuple(linkNumber, minute, fc.option(visitor), fc.constantFrom(false, false, false, true)).map(
-  ([n, m, visitorId, bot]): Make => (t) => click(t, n, at(m), { visitorId, bot }),
-);
-const someIdentity = fc.tuple(linkNumber, minute, customer, visitor, fc.integer({ min: 0, max: 3 })).map(([n, m, k, v, shape]): Make => (t) => {
-  const clickOf = { kind: 'click_id', value: clickIdOf(t, n, at(m)) } as const;
-  const customerOf = { kind: 'customer_id', value: k } as const;
-  const visitorOf = { kind: 'visitor_id', value: v } as const;
-  return identity(t, ...([[clickOf, customerOf], [customerOf, visitorOf], [clickOf, visitorOf], [clickOf, customerOf, visitorOf]][shape] as []));
-});
-const someConversion = fc.tuple(order, minute, fc.option(fc.tuple(linkNumber, minute)), fc.option(customer), fc.option(visitor), fc.option(fc.constantFrom('odd', 'even'))).map(
-  ([o, m, named, customerId, visitorId, programName]): Make =>
+  ([n, m, visitorId, bot]): Make =>
     (t) =>
-      conversion(t, o, at(m), { clickId: named ? clickIdOf(t, named[0], at(named[1])) : null, customerId, visitorId, programId: programName ? programOf(t, programName) : null }),
+      click(t, n, at(m), { visitorId, bot }),
 );
+const someIdentity = fc
+  .tuple(linkNumber, minute, customer, visitor, fc.integer({ min: 0, max: 3 }))
+  .map(([n, m, k, v, shape]): Make => (t) => {
+    const clickOf = { kind: 'click_id', value: clickIdOf(t, n, at(m)) } as const;
+    const customerOf = { kind: 'customer_id', value: k } as const;
+    const visitorOf = { kind: 'visitor_id', value: v } as const;
+    return identity(
+      t,
+      ...([
+        [clickOf, customerOf],
+        [customerOf, visitorOf],
+        [clickOf, visitorOf],
+        [clickOf, customerOf, visitorOf],
+      ][shape] as []),
+    );
+  });
+const someConversion = fc
+  .tuple(
+    order,
+    minute,
+    fc.option(fc.tuple(linkNumber, minute)),
+    fc.option(customer),
+    fc.option(visitor),
+    fc.option(fc.constantFrom('odd', 'even')),
+  )
+  .map(
+    ([o, m, named, customerId, visitorId, programName]): Make =>
+      (t) =>
+        conversion(t, o, at(m), {
+          clickId: named ? clickIdOf(t, named[0], at(named[1])) : null,
+          customerId,
+          visitorId,
+          programId: programName ? programOf(t, programName) : null,
+        }),
+  );
 const someReversal = fc.tuple(order, fc.constantFrom('r1', 'r2', 'r3'), fc.option(fc.integer({ min: 1, max: 9_000 })), minute).map(
-  ([o, name, amount, m]): Make => (t) => reversal(t, o, name, amount, at(m)),
+  ([o, name, amount, m]): Make =>
+    (t) =>
+      reversal(t, o, name, amount, at(m)),
 );
 /** Link 3 never comes: its clicks stay unknown for ever. Version 2 of a program starts in the middle. */
 const catalog: Make[] = [
@@ -49,10 +77,13 @@ const makes = fc.tuple(
 );
 
 /** One fact of each id: two that differ under one id are a broken producer, not an order. */
-const once = (facts: readonly Outgoing[]): Outgoing[] => [...new Map(facts.map((fact) => [`${fact.contract.ceType} ${fact.data.tenantId} ${fact.contract.idOf(fact.data)}`, fact])).values()];
+const once = (facts: readonly Outgoing[]): Outgoing[] => [
+  ...new Map(facts.map((fact) => [`${fact.contract.ceType} ${fact.data.tenantId} ${fact.contract.idOf(fact.data)}`, fact])).values(),
+];
 
 /** As from Kafka: a batch is of one topic. */
-const byTopic = (facts: readonly Outgoing[]): Outgoing[][] => [...new Set(facts.map(({ contract }) => contract.topic))].map((topic) => facts.filter(({ contract }) => contract.topic === topic));
+const byTopic = (facts: readonly Outgoing[]): Outgoing[][] =>
+  [...new Set(facts.map(({ contract }) => contract.topic))].map((topic) => facts.filter(({ contract }) => contract.topic === topic));
 
 describe('the same facts in any order', () => {
   let db: TestDatabase;
@@ -69,34 +100,43 @@ describe('the same facts in any order', () => {
   it.each([
     ['whose time to wait is over', 0, true],
     ['that wait for ever', 1e12, false],
-  ])('end in the same answers, shuffled, repeated, cut into batches and handled by two replicas at once: conversions %s', async (_name, pendingMs, settled) => {
-    const replicas = [world(db.worker, postgresStores(), pendingMs), world(db.worker, postgresStores(), pendingMs)];
-    open.push(...replicas);
-    let retries = 0;
-    await fc.assert(
-      fc.asyncProperty(makes, fc.infiniteStream(fc.nat({ max: 1_000_000 })), async (some, noise) => {
-        // New ones for each run: what an earlier run left behind must not be seen.
-        const tenants = [randomUUID(), randomUUID()];
-        const facts = once([...some.flat(), ...catalog].flatMap((make) => tenants.map(make)));
-        const draw = (): number => noise.next().value as number;
-        const arriving = [...facts, ...facts.filter(() => draw() % 5 === 0)].map((fact) => ({ fact, order: draw() })).sort((x, y) => x.order - y.order);
-        const batches: Outgoing[][] = [];
-        while (arriving.length > 0) batches.push(...byTopic(arriving.splice(0, 1 + (draw() % 12)).map(({ fact }) => fact)));
-        const isCatalog = (batch: Outgoing[]): boolean => batch[0]?.contract.topic === TOPICS.catalog;
-        // Four at a time, as the partitions of two replicas are; the catalog is one partition, so one batch at a time.
-        const lanes = [batches.filter(isCatalog), ...[0, 1, 2].map((lane) => batches.filter((batch, i) => !isCatalog(batch) && i % 3 === lane))];
-        await Promise.all(
-          lanes.map(async (lane, i) => {
-            for (const batch of lane) retries += (await (replicas[i % 2] as World).deliver(batch)).attempts - 1;
-          }),
-        );
-        for (const replica of replicas) await replica.sweep();
-        const found = [...(await newest(replicas[0] as World, tenants))].map(([id, revised]) => [id, summaryOf(revised)] as const);
-        const expected = [...reference(facts, settled)];
-        expect(Object.fromEntries(found)).toEqual(Object.fromEntries(expected));
-      }),
-      { numRuns: Number(process.env['SHUFFLE_RUNS'] ?? 12), interruptAfterTimeLimit: 60_000, markInterruptAsFailure: false },
-    );
-    expect(retries).toBe(0);
-  }, 120_000);
+  ])(
+    'end in the same answers, shuffled, repeated, cut into batches and handled by two replicas at once: conversions %s',
+    async (_name, pendingMs, settled) => {
+      const replicas = [world(db.worker, postgresStores(), pendingMs), world(db.worker, postgresStores(), pendingMs)];
+      open.push(...replicas);
+      let retries = 0;
+      await fc.assert(
+        fc.asyncProperty(makes, fc.infiniteStream(fc.nat({ max: 1_000_000 })), async (some, noise) => {
+          // New ones for each run: what an earlier run left behind must not be seen.
+          const tenants = [randomUUID(), randomUUID()];
+          const facts = once([...some.flat(), ...catalog].flatMap((make) => tenants.map(make)));
+          const draw = (): number => noise.next().value as number;
+          const arriving = [...facts, ...facts.filter(() => draw() % 5 === 0)]
+            .map((fact) => ({ fact, order: draw() }))
+            .sort((x, y) => x.order - y.order);
+          const batches: Outgoing[][] = [];
+          while (arriving.length > 0) batches.push(...byTopic(arriving.splice(0, 1 + (draw() % 12)).map(({ fact }) => fact)));
+          const isCatalog = (batch: Outgoing[]): boolean => batch[0]?.contract.topic === TOPICS.catalog;
+          // Four at a time, as the partitions of two replicas are; the catalog is one partition, so one batch at a time.
+          const lanes = [
+            batches.filter(isCatalog),
+            ...[0, 1, 2].map((lane) => batches.filter((batch, i) => !isCatalog(batch) && i % 3 === lane)),
+          ];
+          await Promise.all(
+            lanes.map(async (lane, i) => {
+              for (const batch of lane) retries += (await (replicas[i % 2] as World).deliver(batch)).attempts - 1;
+            }),
+          );
+          for (const replica of replicas) await replica.sweep();
+          const found = [...(await newest(replicas[0] as World, tenants))].map(([id, revised]) => [id, summaryOf(revised)] as const);
+          const expected = [...reference(facts, settled)];
+          expect(Object.fromEntries(found)).toEqual(Object.fromEntries(expected));
+        }),
+        { numRuns: Number(process.env['SHUFFLE_RUNS'] ?? 12), interruptAfterTimeLimit: 60_000, markInterruptAsFailure: false },
+      );
+      expect(retries).toBe(0);
+    },
+    120_000,
+  );
 });

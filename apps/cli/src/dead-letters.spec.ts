@@ -22,7 +22,8 @@ const record = (change: Partial<TopicRecord> = {}, headers: Record<string, strin
   },
   ...change,
 });
-const one = (change?: Partial<TopicRecord>, headers?: Record<string, string>) => deadLettersOf([record(change, headers)], TOPICS.reversals, 'attribution')[0]!;
+const one = (change?: Partial<TopicRecord>, headers?: Record<string, string>) =>
+  deadLettersOf([record(change, headers)], TOPICS.reversals, 'attribution')[0]!;
 
 describe('dead letters', () => {
   it('are named by where the original lies; repeats count as one', () => {
@@ -33,12 +34,19 @@ describe('dead letters', () => {
   it('know from the marker that they were replayed', () => {
     const marker = replayMarker(one(), 'dead', new Date('2026-02-01T00:00:00.000Z'));
     const marked = record({ value: null }, marker.headers as Record<string, string>);
-    expect(deadLettersOf([record(), marked], TOPICS.reversals, 'attribution')).toMatchObject([{ id: ID, replayedAt: '2026-02-01T00:00:00.000Z' }]);
+    expect(deadLettersOf([record(), marked], TOPICS.reversals, 'attribution')).toMatchObject([
+      { id: ID, replayedAt: '2026-02-01T00:00:00.000Z' },
+    ]);
   });
 
   it('are sent again as they came, without what the consumer added', () => {
     const message = mended(one(), {});
-    expect(message).toMatchObject({ topic: TOPICS.reversals, key: wire.key, value: Buffer.from(wire.value), headers: { ...wire.headers, baton_replay_of: ID } });
+    expect(message).toMatchObject({
+      topic: TOPICS.reversals,
+      key: wire.key,
+      value: Buffer.from(wire.value),
+      headers: { ...wire.headers, baton_replay_of: ID },
+    });
     expect(Object.keys(message.headers).filter((name) => name.startsWith('baton_dlq_'))).toEqual([]);
     expect(refusalOf(message, TOPICS.reversals)).toBeNull();
   });
@@ -47,7 +55,9 @@ describe('dead letters', () => {
     const broken = one({ value: Buffer.from(wire.value.replace('2000', '12.5')) });
     expect(refusalOf(mended(broken, {}), TOPICS.reversals)).toMatch(/amountMinor/);
     expect(refusalOf(mended(broken, { set: ['amountMinor=1250', 'reason=not = as described'] }), TOPICS.reversals)).toBeNull();
-    expect(JSON.parse(String(mended(broken, { set: ['reason=not = as described'] }).value))).toMatchObject({ reason: 'not = as described' });
+    expect(JSON.parse(String(mended(broken, { set: ['reason=not = as described'] }).value))).toMatchObject({
+      reason: 'not = as described',
+    });
     const lost = one({ key: null }, { ce_type: 'baton.reversal.received.v9' });
     expect(refusalOf(mended(lost, { key: wire.key }), TOPICS.reversals)).toMatch(/unknown_version/);
     expect(refusalOf(mended(lost, { key: wire.key, header: ['ce_type=baton.reversal.received.v1'] }), TOPICS.reversals)).toBeNull();

@@ -56,7 +56,9 @@ export function deadLettersOf(records: readonly TopicRecord[], topic: Topic, gro
       replayedAt: null,
     });
   }
-  return [...letters.values()].map((letter) => ({ ...letter, replayedAt: replayed.get(letter.id) ?? null })).sort((a, b) => (a.at === b.at ? (a.id < b.id ? -1 : 1) : a.at < b.at ? -1 : 1));
+  return [...letters.values()]
+    .map((letter) => ({ ...letter, replayedAt: replayed.get(letter.id) ?? null }))
+    .sort((a, b) => (a.at === b.at ? (a.id < b.id ? -1 : 1) : a.at < b.at ? -1 : 1));
 }
 
 /** What the operator changes before a message is sent again. */
@@ -73,7 +75,9 @@ export interface Mending {
 /** The message to send to the original topic. Throws `Error` with what is wrong in the mending. */
 export function mended(letter: DeadLetter, { value, set = [], header = [], key }: Mending): OutgoingMessage {
   if (letter.cutFromBytes !== null && value === undefined) {
-    throw new Error(`only the beginning of its ${letter.cutFromBytes} bytes was kept. Give the whole value with --value file.json; the original is at ${letter.id} while that topic keeps it`);
+    throw new Error(
+      `only the beginning of its ${letter.cutFromBytes} bytes was kept. Give the whole value with --value file.json; the original is at ${letter.id} while that topic keeps it`,
+    );
   }
   const headers: Record<string, string> = { ...letter.headers, [REPLAY_OF]: letter.id };
   for (const change of header) {
@@ -81,7 +85,12 @@ export function mended(letter: DeadLetter, { value, set = [], header = [], key }
     if (text === '') delete headers[name];
     else headers[name] = text;
   }
-  return { topic: letter.topic, key: key ?? letter.key, value: mendedValue(value === undefined ? letter.value : Buffer.from(value), set), headers };
+  return {
+    topic: letter.topic,
+    key: key ?? letter.key,
+    value: mendedValue(value === undefined ? letter.value : Buffer.from(value), set),
+    headers,
+  };
 }
 
 /** Why a consumer would refuse this message again, or null. */
@@ -108,7 +117,8 @@ function mendedValue(value: Buffer | null, set: readonly string[]): Buffer | nul
   for (const change of set) {
     const [path, text] = pair(change, '--set path=value');
     const steps = path.split('.');
-    if (steps.some((step) => step === '' || ['__proto__', 'constructor', 'prototype'].includes(step))) throw new Error(`--set ${path}: not a path into an event`);
+    if (steps.some((step) => step === '' || ['__proto__', 'constructor', 'prototype'].includes(step)))
+      throw new Error(`--set ${path}: not a path into an event`);
     const last = steps.pop() as string;
     let place: Record<string, unknown> = data;
     for (const step of steps) {
@@ -123,7 +133,8 @@ function mendedValue(value: Buffer | null, set: readonly string[]): Buffer | nul
 
 function objectOf(value: Buffer | null): Record<string, unknown> {
   const data = value === null ? null : jsonOrText(value.toString());
-  if (typeof data !== 'object' || data === null || Array.isArray(data)) throw new Error('its value is not a JSON object, so that --set has nothing to change: give a whole value with --value file.json');
+  if (typeof data !== 'object' || data === null || Array.isArray(data))
+    throw new Error('its value is not a JSON object, so that --set has nothing to change: give a whole value with --value file.json');
   return data as Record<string, unknown>;
 }
 
@@ -142,4 +153,8 @@ function pair(text: string, shape: string): [string, string] {
 }
 
 const textHeaders = (headers: TopicRecord['headers']): Record<string, string> =>
-  Object.fromEntries(Object.entries(headers).flatMap(([name, value]) => (value === undefined ? [] : [[name, String(Array.isArray(value) ? value[0] : value)]])));
+  Object.fromEntries(
+    Object.entries(headers).flatMap(([name, value]) =>
+      value === undefined ? [] : [[name, String(Array.isArray(value) ? value[0] : value)]],
+    ),
+  );

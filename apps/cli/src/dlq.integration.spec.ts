@@ -12,7 +12,21 @@ const DEAD = deadLetterTopic(TOPICS.reversals, 'attribution');
 const wire = encode(emit(ReversalReceived, ReversalReceived.sample));
 
 const bury = (offset: number, value: string, reason: string) =>
-  producer.send([{ topic: DEAD, key: wire.key, value, headers: { ...wire.headers, baton_dlq_reason: reason, baton_dlq_error: 'why \u001b[31m', baton_dlq_partition: '0', baton_dlq_offset: String(offset), baton_dlq_at: `2026-01-31T12:00:0${offset}.000Z` } }]);
+  producer.send([
+    {
+      topic: DEAD,
+      key: wire.key,
+      value,
+      headers: {
+        ...wire.headers,
+        baton_dlq_reason: reason,
+        baton_dlq_error: 'why \u001b[31m',
+        baton_dlq_partition: '0',
+        baton_dlq_offset: String(offset),
+        baton_dlq_at: `2026-01-31T12:00:0${offset}.000Z`,
+      },
+    },
+  ]);
 
 const records = async (topic: string) => {
   const found: TopicRecord[] = [];
@@ -50,7 +64,12 @@ describe('baton dlq', () => {
     expect(all).toContain(`${TOPICS.reversals}/0/1  attribution  handler`);
     expect(all).not.toContain('\u001b');
     const schema = await baton('list', '--reason', 'schema', '--json', '--topic', TOPICS.reversals);
-    expect(schema.trim().split('\n').map((line) => (JSON.parse(line) as { id: string }).id)).toEqual([`${TOPICS.reversals}/0/2`]);
+    expect(
+      schema
+        .trim()
+        .split('\n')
+        .map((line) => (JSON.parse(line) as { id: string }).id),
+    ).toEqual([`${TOPICS.reversals}/0/2`]);
   }, 60_000);
 
   it('shows one, and says kindly when there is none', async () => {
@@ -60,10 +79,16 @@ describe('baton dlq', () => {
   }, 60_000);
 
   it('sends nothing on a dry run, refuses what would die again, and replays the mended one once', async () => {
-    expect(await baton('replay', '--all', '--group', 'attribution', '--dry-run')).toMatch(/0\/1: would be sent[^]*1 would be sent, 0 replayed before, 1 refused/);
+    expect(await baton('replay', '--all', '--group', 'attribution', '--dry-run')).toMatch(
+      /0\/1: would be sent[^]*1 would be sent, 0 replayed before, 1 refused/,
+    );
     expect(await records(TOPICS.reversals)).toHaveLength(0);
-    expect(await baton('replay', '--id', `${TOPICS.reversals}/0/2`)).toMatch(/! .*0\/2: not sent: it would become a dead letter again \(schema: .*amountMinor/);
-    expect(await baton('replay', '--id', `${TOPICS.reversals}/0/2`, '--set', 'amountMinor=1250')).toContain('1 sent, 0 replayed before, 0 refused');
+    expect(await baton('replay', '--id', `${TOPICS.reversals}/0/2`)).toMatch(
+      /! .*0\/2: not sent: it would become a dead letter again \(schema: .*amountMinor/,
+    );
+    expect(await baton('replay', '--id', `${TOPICS.reversals}/0/2`, '--set', 'amountMinor=1250')).toContain(
+      '1 sent, 0 replayed before, 0 refused',
+    );
     expect(await baton('replay', '--all', '--topic', TOPICS.reversals)).toContain('1 sent, 1 replayed before, 0 refused');
     expect(await baton('replay', '--all', '--topic', TOPICS.reversals)).toContain('0 sent, 2 replayed before, 0 refused');
     const sent = await records(TOPICS.reversals);

@@ -37,9 +37,17 @@ export function registerDlq(program: Command): void {
     .option('--pending', 'only those that were not replayed')
     .option('--json', 'one JSON object a line')
     .option('--limit <count>', 'the newest this many', whole, 100)
-    .addHelpText('after', '\nExamples:\n  baton dlq list --group attribution --pending\n  baton dlq list --reason schema --json | jq -r .id')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  baton dlq list --group attribution --pending\n  baton dlq list --reason schema --json | jq -r .id',
+    )
     .action(told((options: ListOptions) => list(options)));
-  where(dlq.command('show').description('one dead letter with its headers and value').argument('<id>', 'topic/partition/offset, as list prints it'))
+  where(
+    dlq
+      .command('show')
+      .description('one dead letter with its headers and value')
+      .argument('<id>', 'topic/partition/offset, as list prints it'),
+  )
     .option('--json', 'as JSON')
     .addHelpText('after', '\nExample:\n  baton dlq show baton.clicks.v1/3/1042')
     .action(told((id: string, options: Where & { json?: true }) => show(id, options)));
@@ -70,7 +78,10 @@ async function list(options: ListOptions): Promise<void> {
   const shown = letters.slice(-options.limit);
   if (options.json) return void shown.forEach((letter) => say(JSON.stringify(summary(letter))));
   if (letters.length === 0) return say('There are no dead letters here.');
-  for (const letter of shown) say(`${letter.id}  ${letter.group}  ${letter.reason}  ${letter.at}${letter.replayedAt ? `  replayed ${letter.replayedAt}` : ''}\n    ${printable(letter.error)}`);
+  for (const letter of shown)
+    say(
+      `${letter.id}  ${letter.group}  ${letter.reason}  ${letter.at}${letter.replayedAt ? `  replayed ${letter.replayedAt}` : ''}\n    ${printable(letter.error)}`,
+    );
   if (shown.length < letters.length) say(`… and ${letters.length - shown.length} older ones (--limit ${letters.length} shows all)`);
 }
 
@@ -78,7 +89,14 @@ async function show(id: string, options: Where & { json?: true }): Promise<void>
   for (const letter of await byIds(connect(options), [id], options)) {
     const text = letter.value === null ? null : printable(letter.value.subarray(0, SHOWN_BYTES).toString('utf8'));
     if (options.json) {
-      say(JSON.stringify({ ...summary(letter), headers: letter.headers, value: text, shownBytes: Math.min(letter.value?.length ?? 0, SHOWN_BYTES) }));
+      say(
+        JSON.stringify({
+          ...summary(letter),
+          headers: letter.headers,
+          value: text,
+          shownBytes: Math.min(letter.value?.length ?? 0, SHOWN_BYTES),
+        }),
+      );
       continue;
     }
     for (const [name, value] of Object.entries(summary(letter))) if (value !== null) say(`${name.padEnd(12)} ${printable(String(value))}`);
@@ -92,7 +110,8 @@ async function show(id: string, options: Where & { json?: true }): Promise<void>
 async function replay(options: ReplayOptions): Promise<void> {
   const { id: ids = [], all, dryRun, force } = options;
   if (ids.length === 0 && !all) throw new Error('say which: --id topic/partition/offset, or --all with --topic, --group or --reason');
-  if ((options.value !== undefined || options.key !== undefined) && (all || ids.length !== 1)) throw new Error('--value and --key mend one message: use them with a single --id');
+  if ((options.value !== undefined || options.key !== undefined) && (all || ids.length !== 1))
+    throw new Error('--value and --key mend one message: use them with a single --id');
   const kafka = connect(options);
   const letters = unique(all ? await read(kafka, options) : await byIds(kafka, ids, options));
   const mending = { ...options, value: options.value === undefined ? undefined : jsonFile(options.value) };
@@ -131,7 +150,9 @@ async function replay(options: ReplayOptions): Promise<void> {
 function problemOf(check: () => string | null): { text: string; bearable: boolean } | null {
   try {
     const text = check();
-    return text === null ? null : { text: `it would become a dead letter again (${text}). Mend it with --set, --value, --key or --header`, bearable: true };
+    return text === null
+      ? null
+      : { text: `it would become a dead letter again (${text}). Mend it with --set, --value, --key or --header`, bearable: true };
   } catch (error) {
     return { text: error instanceof Error ? error.message : String(error), bearable: false };
   }
@@ -153,25 +174,33 @@ async function byIds(kafka: KafkaConnection, ids: readonly string[], options: Wh
   const letters: DeadLetter[] = [];
   for (const topic of topics) letters.push(...(await read(kafka, { ...options, topic })).filter((letter) => ids.includes(letter.id)));
   const missing = ids.filter((id) => !letters.some((letter) => letter.id === id));
-  if (missing.length > 0) throw new Error(`there is no dead letter ${missing.join(', ')}${options.group ? ` of ${options.group}` : ''}: see \`baton dlq list\``);
+  if (missing.length > 0)
+    throw new Error(`there is no dead letter ${missing.join(', ')}${options.group ? ` of ${options.group}` : ''}: see \`baton dlq list\``);
   return letters;
 }
 
 function topicOf(id: string): Topic {
   const match = /^(?<topic>.+)\/\d+\/\d+$/.exec(id);
   const topic = Object.values(TOPICS).find((t) => t === match?.groups?.['topic']);
-  if (!topic) throw new Error(`"${id}" is not the id of a dead letter: it looks like ${TOPICS.clicks}/3/1042 (topic/partition/offset), as \`baton dlq list\` prints it`);
+  if (!topic)
+    throw new Error(
+      `"${id}" is not the id of a dead letter: it looks like ${TOPICS.clicks}/3/1042 (topic/partition/offset), as \`baton dlq list\` prints it`,
+    );
   return topic;
 }
 
 async function read(kafka: KafkaConnection, { topic, group, reason }: Where): Promise<DeadLetter[]> {
   const pairs = Object.entries(CONSUMER_GROUPS).flatMap(([g, topics]) => topics.map((t) => ({ group: g, topic: t })));
   const wanted = pairs.filter((p) => (!topic || p.topic === topic) && (!group || p.group === group));
-  if (wanted.length === 0) throw new Error(`no group ${group ?? ''} reads ${topic ?? 'any topic'}; there are: ${pairs.map((p) => `${p.group} (${p.topic})`).join(', ')}`);
+  if (wanted.length === 0)
+    throw new Error(
+      `no group ${group ?? ''} reads ${topic ?? 'any topic'}; there are: ${pairs.map((p) => `${p.group} (${p.topic})`).join(', ')}`,
+    );
   const letters: DeadLetter[] = [];
   for (const pair of wanted) {
     const records: TopicRecord[] = [];
-    const progress = (count: number, total: number): void => void (count >= PROGRESS_EVERY && complain(`${deadLetterTopic(pair.topic, pair.group)}: ${count} of at most ${total} read …`));
+    const progress = (count: number, total: number): void =>
+      void (count >= PROGRESS_EVERY && complain(`${deadLetterTopic(pair.topic, pair.group)}: ${count} of at most ${total} read …`));
     await readTopic({ kafka, topic: deadLetterTopic(pair.topic, pair.group), each: (record) => records.push(record), progress });
     letters.push(...deadLettersOf(records, pair.topic, pair.group).filter((letter) => !reason || letter.reason === reason));
   }
@@ -203,8 +232,20 @@ const told =
     }
   };
 
-const summary = ({ id, topic, group, reason, error, at, key, value, cutFromBytes, copies, replayedAt, headers }: DeadLetter) =>
-  ({ id, topic, group, reason, error, at, key, type: headers['ce_type'] ?? null, tenant: headers['ce_tenant'] ?? null, bytes: cutFromBytes ?? value?.length ?? 0, copies, replayedAt });
+const summary = ({ id, topic, group, reason, error, at, key, value, cutFromBytes, copies, replayedAt, headers }: DeadLetter) => ({
+  id,
+  topic,
+  group,
+  reason,
+  error,
+  at,
+  key,
+  type: headers['ce_type'] ?? null,
+  tenant: headers['ce_tenant'] ?? null,
+  bytes: cutFromBytes ?? value?.length ?? 0,
+  copies,
+  replayedAt,
+});
 
 function jsonFile(file: string): string {
   try {
@@ -221,7 +262,6 @@ function whole(text: string): number {
 }
 
 // What strangers sent may hold escape sequences: a terminal must not obey them.
-// eslint-disable-next-line no-control-regex
 const printable = (text: string): string => text.replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/g, '\ufffd');
 const say = (line: string): void => void process.stdout.write(`${line}\n`);
 const complain = (line: string): void => void process.stderr.write(`${line}\n`);

@@ -1,6 +1,17 @@
 import { TOPICS } from '@baton/contracts';
 import { eventually, proxyTo, type StoreProxy, stores } from '@baton/testing';
-import { type Answer, clickIdIn, type Cluster, type Edge, link, partner, program, startCluster, startEdge, visit } from './specs/edge.fixture';
+import {
+  type Answer,
+  clickIdIn,
+  type Cluster,
+  type Edge,
+  link,
+  partner,
+  program,
+  startCluster,
+  startEdge,
+  visit,
+} from './specs/edge.fixture';
 
 const SPRING = 'https://shop.example/spring?utm_source=partner&utm_medium=referral&utm_campaign=spring';
 const ACK_MS = 400;
@@ -11,7 +22,8 @@ describe('while Kafka is away', () => {
   let cluster: Cluster;
   let proxy: StoreProxy;
   let edge: Edge;
-  const shed = async (reason: string): Promise<number> => Number(new RegExp(`baton_clicks_shed_total\\{reason="${reason}"\\} (\\d+)`).exec((await visit(edge, '/metrics')).body)?.[1] ?? 0);
+  const shed = async (reason: string): Promise<number> =>
+    Number(new RegExp(`baton_clicks_shed_total\\{reason="${reason}"\\} (\\d+)`).exec((await visit(edge, '/metrics')).body)?.[1] ?? 0);
   const follow = () => visit(edge, '/r/garden-spring');
   const withId = (answer: Answer) => clickIdIn(answer) !== null;
   const healthy = () => eventually(async () => withId(await follow()), 20_000);
@@ -65,7 +77,13 @@ describe('while Kafka is away', () => {
       if (i % 2 === 0) await follow();
       act();
       answers.push(...(await crowd));
-      if (i % 2 === 1) answers.push(await eventually(async () => { const a = await follow(); return withId(a) && a; }, 20_000) as Answer);
+      if (i % 2 === 1)
+        answers.push(
+          (await eventually(async () => {
+            const a = await follow();
+            return withId(a) && a;
+          }, 20_000)) as Answer,
+        );
     }
     const ids = answers.map(clickIdIn).filter((id) => id !== null);
     expect(ids.length).toBeGreaterThan(1);
@@ -75,7 +93,10 @@ describe('while Kafka is away', () => {
   it('the links that were known go on leading somewhere, and the staleness of the catalog shows', async () => {
     proxy.silence();
     await eventually(async () => {
-      const { ready, catalog_staleness_seconds: staleness } = JSON.parse((await visit(edge, '/readyz')).body) as { ready: boolean; catalog_staleness_seconds: number };
+      const { ready, catalog_staleness_seconds: staleness } = JSON.parse((await visit(edge, '/readyz')).body) as {
+        ready: boolean;
+        catalog_staleness_seconds: number;
+      };
       return ready && staleness > 1.5;
     });
     expect((await follow()).location).toBe(SPRING);
@@ -92,8 +113,17 @@ describe('starting and stopping', () => {
   it('answers 503 with Retry-After until the catalog was read once, never a guess, and stops without Kafka', async () => {
     const edge = await startEdge('t000000_', { brokers: '127.0.0.1:1' });
     const answer = await visit(edge, '/r/garden-spring');
-    expect([answer.status, answer.headers['retry-after'], answer.headers['cache-control'], (JSON.parse(answer.body) as { code: string }).code]).toEqual([503, '2', 'no-store', 'unavailable']);
-    expect(JSON.parse((await visit(edge, '/readyz')).body)).toMatchObject({ ready: false, waiting: { [`follower ${TOPICS.catalog}`]: 'has not read the whole topic yet' }, catalog_staleness_seconds: null });
+    expect([
+      answer.status,
+      answer.headers['retry-after'],
+      answer.headers['cache-control'],
+      (JSON.parse(answer.body) as { code: string }).code,
+    ]).toEqual([503, '2', 'no-store', 'unavailable']);
+    expect(JSON.parse((await visit(edge, '/readyz')).body)).toMatchObject({
+      ready: false,
+      waiting: { [`follower ${TOPICS.catalog}`]: 'has not read the whole topic yet' },
+      catalog_staleness_seconds: null,
+    });
     const startedMs = performance.now();
     await edge.stop();
     expect(performance.now() - startedMs).toBeLessThan(20_000);

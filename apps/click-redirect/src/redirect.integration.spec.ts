@@ -1,6 +1,18 @@
 import { parseClickIdKeys, TOPICS, verifyClickId } from '@baton/contracts';
 import { eventually } from '@baton/testing';
-import { type Answer, CLICK_ID_KEYS, clickIdIn, type Cluster, type Edge, link, partner, program, startCluster, startEdge, visit } from './specs/edge.fixture';
+import {
+  type Answer,
+  CLICK_ID_KEYS,
+  clickIdIn,
+  type Cluster,
+  type Edge,
+  link,
+  partner,
+  program,
+  startCluster,
+  startEdge,
+  visit,
+} from './specs/edge.fixture';
 
 const TENANT = '11111111-1111-4111-8111-111111111111';
 const SPRING = 'https://shop.example/spring?utm_source=partner&utm_medium=referral&utm_campaign=spring';
@@ -27,7 +39,18 @@ describe('a visitor follows a link', () => {
   beforeAll(async () => {
     cluster = await startCluster();
     [edge, second] = await Promise.all([startEdge(cluster.prefix, { TRUSTED_PROXIES: '127.0.0.0/8' }), startEdge(cluster.prefix)]);
-    await publish(program(), partner(), link(), link({ id: '44444444-4444-4444-8444-444444444445', number: 2, slug: 'with-own', destination: 'https://shop.example/p?a=%20+%zz&&click_id=x#/top', subIds: { sid: 'own', place: 'footer' } }));
+    await publish(
+      program(),
+      partner(),
+      link(),
+      link({
+        id: '44444444-4444-4444-8444-444444444445',
+        number: 2,
+        slug: 'with-own',
+        destination: 'https://shop.example/p?a=%20+%zz&&click_id=x#/top',
+        subIds: { sid: 'own', place: 'footer' },
+      }),
+    );
   }, 60_000);
   afterAll(async () => {
     await Promise.all([edge?.stop(), second?.stop()]);
@@ -36,11 +59,17 @@ describe('a visitor follows a link', () => {
 
   it('and arrives with a signed click id that Kafka has before the answer leaves', async () => {
     const before = await cluster.countOf(TOPICS.clicks);
-    const answer = await visit(edge, '/r/garden-spring?sid=caf%C3%A9&sub2=b&utm_source=raw&other=1', { headers: { referer: 'https://blog.example/post', 'accept-language': 'de-AT,de;q=0.9' } });
+    const answer = await visit(edge, '/r/garden-spring?sid=caf%C3%A9&sub2=b&utm_source=raw&other=1', {
+      headers: { referer: 'https://blog.example/post', 'accept-language': 'de-AT,de;q=0.9' },
+    });
     expect(await cluster.countOf(TOPICS.clicks)).toBe(before + 1);
     const clickId = clickIdIn(answer) as string;
     expect([answer.status, answer.location]).toEqual([302, `${SPRING}&click_id=${clickId}`]);
-    expect(answer.headers).toMatchObject({ 'cache-control': 'no-store', 'referrer-policy': 'strict-origin-when-cross-origin', 'x-robots-tag': 'noindex' });
+    expect(answer.headers).toMatchObject({
+      'cache-control': 'no-store',
+      'referrer-policy': 'strict-origin-when-cross-origin',
+      'x-robots-tag': 'noindex',
+    });
     expect(verifyClickId(parseClickIdKeys(CLICK_ID_KEYS).keys, TENANT, clickId)).toMatchObject({ kind: 'valid', id: { linkNumber: 1 } });
     expect(await recorded(clickId)).toMatchObject({
       tenantId: TENANT,
@@ -60,7 +89,9 @@ describe('a visitor follows a link', () => {
 
   it('and finds what the destination brought, under the link’s own sub ids', async () => {
     const answer = await visit(second, '/r/with-own?sid=mine');
-    expect(answer.location).toBe(`https://shop.example/p?a=%20+%zz&&utm_source=partner&utm_medium=referral&utm_campaign=spring&click_id=${clickIdIn(answer)}#/top`);
+    expect(answer.location).toBe(
+      `https://shop.example/p?a=%20+%zz&&utm_source=partner&utm_medium=referral&utm_campaign=spring&click_id=${clickIdIn(answer)}#/top`,
+    );
     expect((await recorded(clickIdIn(answer))).subIds).toEqual({ sid: 'mine', place: 'footer' });
   });
 
@@ -84,7 +115,12 @@ describe('a visitor follows a link', () => {
   });
 
   it('believes X-Forwarded-For from a trusted proxy alone, and never the Host', async () => {
-    const headers = { 'x-forwarded-for': '198.51.100.7', host: 'evil.example', 'x-forwarded-host': 'evil.example', forwarded: 'host=evil.example' };
+    const headers = {
+      'x-forwarded-for': '198.51.100.7',
+      host: 'evil.example',
+      'x-forwarded-host': 'evil.example',
+      forwarded: 'host=evil.example',
+    };
     const [trusted, untrusted] = [await visit(edge, '/r/garden-spring', { headers }), await visit(second, '/r/garden-spring', { headers })];
     expect([trusted, untrusted].map((a) => new URL(a.location ?? '').host)).toEqual(['shop.example', 'shop.example']);
     expect((await recorded(clickIdIn(trusted))).network).toBe('198.51.100.0/24');
@@ -95,7 +131,12 @@ describe('a visitor follows a link', () => {
   it('an unknown link is a 404 that says so', async () => {
     for (const path of ['/r/nothing', '/r/Garden-Spring', '/r/%00', `/r/${'a'.repeat(90)}`]) {
       const answer = await visit(edge, path);
-      expect([answer.headers['content-type'], ...REASON(answer), answer.location]).toEqual(['application/problem+json; charset=utf-8', 404, 'link_unknown', undefined]);
+      expect([answer.headers['content-type'], ...REASON(answer), answer.location]).toEqual([
+        'application/problem+json; charset=utf-8',
+        404,
+        'link_unknown',
+        undefined,
+      ]);
     }
   });
 
@@ -120,7 +161,9 @@ describe('a visitor follows a link', () => {
     for (const at of [edge, second]) expect(REASON(await visit(at, '/r/garden-spring'))).toEqual([404, 'link_disabled']);
     await publish(link({ version: 3, state: 'active' }), program({ version: 2, validFrom: '2026-02-01T00:00:00.000Z', state: 'disabled' }));
     for (const at of [edge, second]) expect(REASON(await visit(at, '/r/garden-spring'))).toEqual([404, 'program_disabled']);
-    await publish(program({ version: 3, validFrom: '2026-02-02T00:00:00.000Z', state: 'disabled', fallbackUrl: 'https://shop.example/closed' }));
+    await publish(
+      program({ version: 3, validFrom: '2026-02-02T00:00:00.000Z', state: 'disabled', fallbackUrl: 'https://shop.example/closed' }),
+    );
     const before = await cluster.countOf(TOPICS.clicks);
     expect((await visit(edge, '/r/garden-spring')).location).toBe('https://shop.example/closed');
     expect(await cluster.countOf(TOPICS.clicks)).toBe(before);
@@ -134,7 +177,8 @@ describe('a visitor follows a link', () => {
       expect(ready.ready).toBe(true);
       expect(ready.catalog_staleness_seconds).toBeLessThan(2);
       const metrics = (await visit(edge, '/metrics')).body;
-      for (const name of ['baton_catalog_version ', 'baton_catalog_staleness_seconds ', 'baton_redirects_total{outcome="click"}']) expect(metrics).toContain(name);
+      for (const name of ['baton_catalog_version ', 'baton_catalog_staleness_seconds ', 'baton_redirects_total{outcome="click"}'])
+        expect(metrics).toContain(name);
       return true;
     });
   });

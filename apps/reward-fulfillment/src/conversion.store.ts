@@ -86,13 +86,18 @@ export class PostgresConversionStore implements ConversionStore {
   }
 
   async terms(tx: Tx, programs: readonly ProgramKey[]): Promise<Map<string, Terms>> {
-    const wanted = [...new Map(programs.map((program) => [keyOf(program), { tenantId: program.tenantId, id: program.programId }])).values()];
+    const wanted = [
+      ...new Map(programs.map((program) => [keyOf(program), { tenantId: program.tenantId, id: program.programId }])).values(),
+    ];
     const versions = await allVersions(tx, 'program', wanted);
     const plans = await plansOfPrograms(tx, wanted);
     return new Map(
       wanted.map(({ tenantId, id }) => [
         keyOf({ tenantId, programId: id }),
-        { programs: versions.filter((v) => v.tenantId === tenantId && v.id === id), plans: plans.filter((p) => p.tenantId === tenantId && p.programId === id) },
+        {
+          programs: versions.filter((v) => v.tenantId === tenantId && v.id === id),
+          plans: plans.filter((p) => p.tenantId === tenantId && p.programId === id),
+        },
       ]),
     );
   }
@@ -102,7 +107,11 @@ export class PostgresConversionStore implements ConversionStore {
  * A gate is an advisory lock of the transaction, one of a few for all programs: a row lock would not do, since whoever shares a row passes
  * those who wait to have it alone, and under load new terms would wait for ever. The few are taken in their order.
  */
-async function lockGates(tx: Tx, programs: readonly ProgramKey[], lock: 'pg_advisory_xact_lock_shared' | 'pg_advisory_xact_lock'): Promise<void> {
+async function lockGates(
+  tx: Tx,
+  programs: readonly ProgramKey[],
+  lock: 'pg_advisory_xact_lock_shared' | 'pg_advisory_xact_lock',
+): Promise<void> {
   const gates = [...new Set(programs.map((program) => Number.parseInt(program.programId.slice(0, 8), 16) % GATES))].sort((a, b) => a - b);
   if (gates.length > 0) await tx.$executeRawUnsafe(`SELECT ${lock}($1::int, gate) FROM unnest($2::int[]) AS gate`, GATE_CLASS, gates);
 }

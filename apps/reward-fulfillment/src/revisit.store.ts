@@ -63,7 +63,12 @@ export class PostgresRevisitStore implements RevisitStore {
   }
 
   async postpone(tx: Tx, { tenantId, conversionId }: ConversionKey, dueAtMs: number): Promise<void> {
-    await tx.$executeRawUnsafe(`UPDATE revisits SET due_at = to_timestamp($3::float8 / 1000) WHERE owner = $1::uuid AND conversion = $2::uuid`, tenantId, conversionId, dueAtMs);
+    await tx.$executeRawUnsafe(
+      `UPDATE revisits SET due_at = to_timestamp($3::float8 / 1000) WHERE owner = $1::uuid AND conversion = $2::uuid`,
+      tenantId,
+      conversionId,
+      dueAtMs,
+    );
   }
 
   async pulse(tx: Tx): Promise<{ awaitingTerms: number; overdueSeconds: number }> {

@@ -21,7 +21,11 @@ const AWAITING_MS = 300_000;
  * Books what the newest verdicts are worth, as differences, and gives the events. The caller shares the gates of their programs and holds
  * the conversions' locks, so what is read here stands still until the commit.
  */
-export async function settleAll({ conversions, ledger, revisits, now }: Settling, tx: Tx, verdicts: readonly VerdictGivenData[]): Promise<Outgoing[]> {
+export async function settleAll(
+  { conversions, ledger, revisits, now }: Settling,
+  tx: Tx,
+  verdicts: readonly VerdictGivenData[],
+): Promise<Outgoing[]> {
   if (verdicts.length === 0) return [];
   const nowMs = now();
   const keys = verdicts.map(({ tenantId, conversionId }) => ({ tenantId, conversionId }));
@@ -32,7 +36,13 @@ export async function settleAll({ conversions, ledger, revisits, now }: Settling
   const planned: Revisit[] = [];
   for (const verdict of verdicts) {
     const key = conversionText(verdict);
-    const settlement = settle({ verdict, ...termsOf(verdict, terms), rewards: rewards.get(key) ?? [], holdings: holdings.get(key) ?? [], nowMs });
+    const settlement = settle({
+      verdict,
+      ...termsOf(verdict, terms),
+      rewards: rewards.get(key) ?? [],
+      holdings: holdings.get(key) ?? [],
+      nowMs,
+    });
     const { tenantId, conversionId } = verdict;
     booked.push(...settlement.changes.map((change) => ({ tenantId, conversionId, change })));
     if (settlement.revisitAtMs !== null) planned.push({ tenantId, conversionId, why: 'hold_ends', dueAtMs: settlement.revisitAtMs });
@@ -44,7 +54,8 @@ export async function settleAll({ conversions, ledger, revisits, now }: Settling
   return booked.map(({ tenantId, conversionId, change }) => emit(RewardChanged, eventOf(tenantId, conversionId, change, nowMs)));
 }
 
-const changes = () => counter('baton_rewards_changes_total', 'Changes of rewards, by reason; one more when a transaction is run again', ['reason']);
+const changes = () =>
+  counter('baton_rewards_changes_total', 'Changes of rewards, by reason; one more when a transaction is run again', ['reason']);
 
 /** The programs whose terms decide. */
 export function programsOf(verdicts: readonly VerdictGivenData[]): ProgramKey[] {
@@ -75,5 +86,12 @@ function groupByConversion<T extends ConversionKey>(rows: readonly T[]): Map<str
 
 function eventOf(tenantId: string, conversionId: string, { reward, reason }: Change, nowMs: number) {
   const { holdUntilMs, ...rest } = reward;
-  return { ...rest, tenantId, conversionId, holdUntil: new Date(holdUntilMs).toISOString(), reason, changedAt: new Date(nowMs).toISOString() };
+  return {
+    ...rest,
+    tenantId,
+    conversionId,
+    holdUntil: new Date(holdUntilMs).toISOString(),
+    reason,
+    changedAt: new Date(nowMs).toISOString(),
+  };
 }

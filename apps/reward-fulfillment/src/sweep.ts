@@ -24,7 +24,10 @@ export class Sweep implements Part {
   private running: Promise<void> = Promise.resolve();
   private wakeUp: (() => void) | null = null;
   private readonly awaiting = gauge('baton_rewards_awaiting_terms', 'Judged conversions whose program the catalog has not told yet');
-  private readonly overdue = gauge('baton_rewards_revisits_overdue_seconds', 'How long the longest has been due to be settled again (a hold that ended, terms that arrived)');
+  private readonly overdue = gauge(
+    'baton_rewards_revisits_overdue_seconds',
+    'How long the longest has been due to be settled again (a hold that ended, terms that arrived)',
+  );
 
   constructor(private readonly options: SweepOptions) {}
 
@@ -87,7 +90,9 @@ export class Sweep implements Part {
     await conversions.shareGates(tx, programs);
     const gates = new Set(programs.map(keyOf));
     // A conversion that changed its program in between stands behind a gate that is not shared here: whoever changed it settled it.
-    const verdicts = (await conversions.lockFree(tx, due)).filter((verdict) => programsOf([verdict]).every((program) => gates.has(keyOf(program))));
+    const verdicts = (await conversions.lockFree(tx, due)).filter((verdict) =>
+      programsOf([verdict]).every((program) => gates.has(keyOf(program))),
+    );
     await writeOutbox(tx, await settleAll(this.options, tx, verdicts));
   }
 

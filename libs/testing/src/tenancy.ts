@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { Client } from 'pg';
+import { type Fill, insertFor } from './tenancy-row';
 
 /** One service's migrated database; what `testDatabase` gives will do. */
 export interface TenancyTarget {
@@ -16,9 +17,6 @@ export interface TenancyReport {
   readonly problems: readonly string[];
 }
 
-/** Table -> column -> SQL expression, for rows that cannot be made up from the columns' types (a partition key, say). */
-export type Fill = Readonly<Record<string, Readonly<Record<string, string>>>>;
-
 /**
  * Takes every table with a tenant_id from the database's own catalog and tries, as each runtime role, to get at another tenant's rows:
  * no tenant set, no rows; tenant A, only A; an insert for B refused, no row of A moved to B, none of B updated or deleted.
@@ -34,7 +32,8 @@ export async function checkTenancy(target: TenancyTarget, fill: Fill = {}): Prom
     await admin.query('BEGIN');
     try {
       await prepare(admin, real, fill);
-      for (const [kind, role] of Object.entries(roles)) for (const table of real) problems.push(...(await tryTable(admin, { kind, role, table, fill })));
+      for (const [kind, role] of Object.entries(roles))
+        for (const table of real) problems.push(...(await tryTable(admin, { kind, role, table, fill })));
     } finally {
       await admin.query('ROLLBACK');
     }
@@ -92,23 +91,35 @@ async function lookAt(admin: Client, table: Table, roles: readonly string[], pro
   for (const { role, owns } of rows) if (owns) problems.push(`${table.name}: ${role} owns it, or is a member of its owner ${table.owner}`);
   const reached = rows.filter((row) => row.reaches).map((row) => row.role);
   const who = reached.join(' and ');
-  if (table.kind === 'table' && !(table.rls && table.forced)) problems.push(`${table.name}: row-level security is not ${table.rls ? 'forced' : 'enabled'}; SELECT baton_protect('${table.name}', …) in the migration`);
-  if (table.kind === 'partition' && reached.length > 0 && !(table.rls && table.forced)) problems.push(`${table.name}: a partition that ${who} may address by its own name, without row-level security of its own`);
-  if (table.kind === 'view' && reached.length > 0 && !table.invoker) problems.push(`${table.name}: a view that ${who} may read with its owner's eyes; make it WITH (security_invoker = true)`);
-  if (table.kind === 'materialised view' && reached.length > 0) problems.push(`${table.name}: ${who} may read a materialised view, which row-level security cannot bind`);
+  if (table.kind === 'table' && !(table.rls && table.forced))
+    problems.push(
+      `${table.name}: row-level security is not ${table.rls ? 'forced' : 'enabled'}; SELECT baton_protect('${table.name}', …) in the migration`,
+    );
+  if (table.kind === 'partition' && reached.length > 0 && !(table.rls && table.forced))
+    problems.push(`${table.name}: a partition that ${who} may address by its own name, without row-level security of its own`);
+  if (table.kind === 'view' && reached.length > 0 && !table.invoker)
+    problems.push(`${table.name}: a view that ${who} may read with its owner's eyes; make it WITH (security_invoker = true)`);
+  if (table.kind === 'materialised view' && reached.length > 0)
+    problems.push(`${table.name}: ${who} may read a materialised view, which row-level security cannot bind`);
 }
 
 /** A row of A and a row of B in every table. Foreign keys, triggers and checks are out of the way until the rollback. */
 async function prepare(admin: Client, tables: readonly Table[], fill: Fill): Promise<void> {
   await admin.query(`SET LOCAL session_replication_role = replica; SET LOCAL lock_timeout = '5s'`);
   for (const { name } of tables) {
-    const checks = await admin.query<{ name: string }>(`SELECT quote_ident(conname) AS name FROM pg_constraint WHERE conrelid = $1::regclass AND contype = 'c' AND conislocal`, [name]);
+    const checks = await admin.query<{ name: string }>(
+      `SELECT quote_ident(conname) AS name FROM pg_constraint WHERE conrelid = $1::regclass AND contype = 'c' AND conislocal`,
+      [name],
+    );
     for (const check of checks.rows) await admin.query(`ALTER TABLE ${name} DROP CONSTRAINT ${check.name}`);
     for (const tenant of [A, B]) {
       try {
         await admin.query(await insertFor(admin, name, tenant, fill));
       } catch (error) {
-        throw new Error(`cannot make up a row of ${name}: ${(error as Error).message}. Give the column's SQL to checkTenancy: { ${name}: { column: "'value'" } }`, { cause: error });
+        throw new Error(
+          `cannot make up a row of ${name}: ${(error as Error).message}. Give the column's SQL to checkTenancy: { ${name}: { column: "'value'" } }`,
+          { cause: error },
+        );
       }
     }
   }
@@ -136,11 +147,27 @@ async function tryTable(admin: Client, { kind, role, table: { name }, fill }: Tr
   if (may.read) {
     await as([])(async () => expectTenants(problems, name, role, 'with no tenant set', await seen(admin, name), []));
     await as([A])(async () => expectTenants(problems, name, role, 'with tenant A set', await seen(admin, name), [A]));
-    if (kind === 'worker') await as([A, B])(async () => expectTenants(problems, name, role, 'with A and B set', await seen(admin, name), [A, B]));
+    if (kind === 'worker')
+      await as([A, B])(async () => expectTenants(problems, name, role, 'with A and B set', await seen(admin, name), [A, B]));
     else await as([A, B])(async () => expectTenants(problems, name, role, 'with two tenants', await seen(admin, name), []));
-    if (may.update) await as([A])(() => expectNone(problems, `${name}: ${role} for tenant A updated a row of B`, () => admin.query(`UPDATE ${name} SET ${may.update} = ${may.update} WHERE tenant_id = '${B}'`)));
-    if (may.remove) await as([A])(() => expectNone(problems, `${name}: ${role} for tenant A deleted a row of B`, () => admin.query(`DELETE FROM ${name} WHERE tenant_id = '${B}'`)));
-    if (may.move) await as([A])(() => expectRefused(problems, `${name}: ${role} for tenant A moved a row to B`, () => admin.query(`UPDATE ${name} SET tenant_id = '${B}' WHERE tenant_id = '${A}'`)));
+    if (may.update)
+      await as([A])(() =>
+        expectNone(problems, `${name}: ${role} for tenant A updated a row of B`, () =>
+          admin.query(`UPDATE ${name} SET ${may.update} = ${may.update} WHERE tenant_id = '${B}'`),
+        ),
+      );
+    if (may.remove)
+      await as([A])(() =>
+        expectNone(problems, `${name}: ${role} for tenant A deleted a row of B`, () =>
+          admin.query(`DELETE FROM ${name} WHERE tenant_id = '${B}'`),
+        ),
+      );
+    if (may.move)
+      await as([A])(() =>
+        expectRefused(problems, `${name}: ${role} for tenant A moved a row to B`, () =>
+          admin.query(`UPDATE ${name} SET tenant_id = '${B}' WHERE tenant_id = '${A}'`),
+        ),
+      );
   }
   if (insert) {
     await as([A])(() => expectRefused(problems, `${name}: ${role} for tenant A inserted a row of B`, () => admin.query(insert)));
@@ -154,7 +181,10 @@ const asRole =
   (admin: Client, role: string, tenants: readonly string[]) =>
   async (work: () => Promise<void>): Promise<void> => {
     await admin.query('SAVEPOINT trial');
-    await admin.query(`SELECT set_config('app.tenants', $1, true), set_config('app.tenant', $2, true)`, [tenants.length > 0 ? `{${tenants.join(',')}}` : '', tenants.length === 1 ? tenants[0] : '']);
+    await admin.query(`SELECT set_config('app.tenants', $1, true), set_config('app.tenant', $2, true)`, [
+      tenants.length > 0 ? `{${tenants.join(',')}}` : '',
+      tenants.length === 1 ? tenants[0] : '',
+    ]);
     await admin.query(`SET LOCAL ROLE ${role}`);
     try {
       await work();
@@ -166,7 +196,14 @@ const asRole =
 const seen = async (admin: Client, name: string): Promise<string[]> =>
   (await admin.query<{ tenant_id: string }>(`SELECT DISTINCT tenant_id::text FROM ${name}`)).rows.map((row) => row.tenant_id);
 
-function expectTenants(problems: string[], name: string, role: string, when: string, got: readonly string[], wanted: readonly string[]): void {
+function expectTenants(
+  problems: string[],
+  name: string,
+  role: string,
+  when: string,
+  got: readonly string[],
+  wanted: readonly string[],
+): void {
   const foreign = got.filter((id) => !wanted.includes(id));
   const missing = wanted.filter((id) => !got.includes(id));
   if (foreign.length > 0) problems.push(`${name}: ${role} ${when} sees the rows of ${foreign.length} other tenants`);
@@ -178,7 +215,8 @@ async function expectNone(problems: string[], what: string, work: () => Promise<
     if ((await work()).rowCount) problems.push(what);
   } catch (error) {
     // Refused: the row of B was seen (which is a problem of its own, told above), and not touched.
-    if (!/row-level security/.test((error as Error).message)) problems.push(`${what}? It was stopped by something else: ${(error as Error).message}`);
+    if (!/row-level security/.test((error as Error).message))
+      problems.push(`${what}? It was stopped by something else: ${(error as Error).message}`);
   }
 }
 
@@ -191,32 +229,6 @@ async function expectRefused(problems: string[], what: string, work: () => Promi
     return;
   }
   problems.push(what);
-}
-
-/** An INSERT of one made-up row. For a role: of the columns that it may insert. */
-async function insertFor(admin: Client, name: string, tenant: string, fill: Fill, role?: string): Promise<string> {
-  const { rows } = await admin.query<{ column: string; type: string; typtype: string; label: string | null; required: boolean }>(
-    `SELECT quote_ident(a.attname) AS column, coalesce(b.typname, t.typname) AS type, t.typtype, a.attnotnull AND NOT a.atthasdef AND a.attidentity = '' AS required,
-            (SELECT enumlabel FROM pg_enum WHERE enumtypid = t.oid ORDER BY enumsortorder LIMIT 1) AS label
-     FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid LEFT JOIN pg_type b ON b.oid = nullif(t.typbasetype, 0)
-     WHERE a.attrelid = $1::regclass AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = '' AND ($2::text IS NULL OR has_column_privilege($2, a.attrelid, a.attnum, 'INSERT'))`,
-    [name, role ?? null],
-  );
-  const wanted = rows.filter((row) => row.required || row.column === 'tenant_id' || fill[name]?.[row.column] !== undefined);
-  const value = (row: (typeof rows)[0]): string => fill[name]?.[row.column] ?? (row.column === 'tenant_id' ? `'${tenant}'` : madeUp(row.type, row.label));
-  return `INSERT INTO ${name} (${wanted.map((row) => row.column).join(', ')}) VALUES (${wanted.map(value).join(', ')})`;
-}
-
-function madeUp(type: string, label: string | null): string {
-  if (label !== null) return `'${label}'`;
-  if (type.startsWith('_')) return `'{}'`;
-  if (type === 'uuid') return 'gen_random_uuid()';
-  if (type === 'bool') return 'false';
-  if (/^(int|float|numeric)/.test(type)) return `floor(random() * 30000)::${type}`;
-  if (/^(timestamp|date|time)/.test(type)) return `now()::${type}`;
-  if (type === 'json' || type === 'jsonb') return `'{}'`;
-  if (type === 'bytea') return `decode(md5(random()::text), 'hex')`;
-  return `left(md5(random()::text), 20)`;
 }
 
 async function withClient<T>(url: string, work: (client: Client) => Promise<T>): Promise<T> {

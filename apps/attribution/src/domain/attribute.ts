@@ -29,7 +29,13 @@ export interface Decision {
 const LOST_MAX = 20;
 const MODEL = { name: 'last_touch', version: 1 } as const;
 /** Of a conversion that nobody earned, the reason to name: the one of the candidate that came closest. */
-const REASONS_BY_CLOSENESS: readonly AttributionReason[] = ['program_unknown', 'outside_window', 'after_conversion', 'other_program', 'not_countable'];
+const REASONS_BY_CLOSENESS: readonly AttributionReason[] = [
+  'program_unknown',
+  'outside_window',
+  'after_conversion',
+  'other_program',
+  'not_countable',
+];
 
 interface Candidate {
   readonly click: Click;
@@ -47,7 +53,12 @@ export function attribute(known: Known): Decision {
   const winner = ranked.find(({ standing }) => standing.kind === 'eligible' || (standing.kind === 'unknown' && !settled));
   const credited = winner?.standing.kind === 'eligible' ? winner : undefined;
   const verdict = verdictOf(known, ranked, winner);
-  const terms = credited?.standing.kind === 'eligible' ? credited.standing.terms : conversion.programId ? known.terms.get(conversion.programId) : undefined;
+  const terms =
+    credited?.standing.kind === 'eligible'
+      ? credited.standing.terms
+      : conversion.programId
+        ? known.terms.get(conversion.programId)
+        : undefined;
   return {
     content: {
       programId: conversion.programId ?? (credited ? (placeOf(credited.click)?.programId ?? null) : null),
@@ -58,7 +69,9 @@ export function attribute(known: Known): Decision {
       lost: lostOf(ranked, credited, settled),
     },
     waitingLinks: distinct(known.clicks.filter((click) => !placeOf(click)).map((click) => click.linkNumber)).sort((a, b) => a - b),
-    programIds: conversion.programId ? [conversion.programId] : distinct(known.clicks.flatMap((click) => placeOf(click)?.programId ?? [])).sort(),
+    programIds: conversion.programId
+      ? [conversion.programId]
+      : distinct(known.clicks.flatMap((click) => placeOf(click)?.programId ?? [])).sort(),
   };
 }
 
@@ -69,15 +82,25 @@ function rank({ conversion, clicks, terms }: Known): Candidate[] {
     .sort((a, b) => Number(b.isNamed) - Number(a.isNamed) || newestFirst(a.click, b.click));
 }
 
-function verdictOf({ conversion, settled }: Known, ranked: readonly Candidate[], winner: Candidate | undefined): Pick<Content, 'outcome' | 'reason'> {
-  if (winner) return winner.standing.kind === 'eligible' ? { outcome: 'attributed', reason: 'credited' } : { outcome: 'pending', reason: 'awaiting_catalog' };
+function verdictOf(
+  { conversion, settled }: Known,
+  ranked: readonly Candidate[],
+  winner: Candidate | undefined,
+): Pick<Content, 'outcome' | 'reason'> {
+  if (winner)
+    return winner.standing.kind === 'eligible'
+      ? { outcome: 'attributed', reason: 'credited' }
+      : { outcome: 'pending', reason: 'awaiting_catalog' };
   const reasons = ranked.map(reasonOf);
   if (reasons.length === 0) {
     if (!settled) return { outcome: 'pending', reason: 'awaiting_touch' };
     return { outcome: 'unattributed', reason: conversion.droppedEvidence.includes('click_forged') ? 'click_forged' : 'no_touch' };
   }
   const named = ranked.find((candidate) => candidate.isNamed);
-  return { outcome: 'unattributed', reason: named ? reasonOf(named) : (REASONS_BY_CLOSENESS.find((reason) => reasons.includes(reason)) ?? 'no_touch') };
+  return {
+    outcome: 'unattributed',
+    reason: named ? reasonOf(named) : (REASONS_BY_CLOSENESS.find((reason) => reasons.includes(reason)) ?? 'no_touch'),
+  };
 }
 
 /** Why a click that is not eligible is not. */
@@ -134,5 +157,6 @@ function describe({ conversion, reversals }: Known): Content['conversion'] {
   };
 }
 
-const newestFirst = (a: Click, b: Click): number => b.occurredAtMs - a.occurredAtMs || (a.clickId < b.clickId ? 1 : a.clickId > b.clickId ? -1 : 0);
+const newestFirst = (a: Click, b: Click): number =>
+  b.occurredAtMs - a.occurredAtMs || (a.clickId < b.clickId ? 1 : a.clickId > b.clickId ? -1 : 0);
 const distinct = <T>(values: readonly T[]): T[] => [...new Set(values)];

@@ -21,7 +21,13 @@ export interface Evidence {
 }
 
 export function namingOf(tenantId: string, evidence: Evidence): Naming {
-  const kinds = { external: evidence.externalId, click_id: evidence.clickId, customer_id: evidence.customerId, email_hash: evidence.emailHash, visitor_id: evidence.visitorId };
+  const kinds = {
+    external: evidence.externalId,
+    click_id: evidence.clickId,
+    customer_id: evidence.customerId,
+    email_hash: evidence.emailHash,
+    visitor_id: evidence.visitorId,
+  };
   const named = Object.entries(kinds).flatMap(([kind, value]) => (value ? [`${kind}:${value}`] : []));
   return { tenantId, identifiers: named.sort() };
 }

@@ -29,7 +29,7 @@ export function merge(namings: readonly Named[], rootOf: ReadonlyMap<string, str
 function find(parents: Map<string, string>, start: string): string {
   let root = start;
   for (let up = parents.get(root); up !== undefined; up = parents.get(root)) root = up;
-  for (let at = start; at !== root; ) {
+  for (let at = start; at !== root;) {
     const up = parents.get(at) ?? root;
     parents.set(at, root);
     at = up;

@@ -32,7 +32,8 @@ export const conversionIdOf = (tenantId: string, externalId: string): string => 
 /** Each link number leads to the program of its parity. */
 export const programOfLink = (tenantId: string, number: number): string => programOf(tenantId, number % 2 ? 'odd' : 'even');
 
-export const clickIdOf = (tenantId: string, linkNumber: number, ms: number, nonce = 0): string => mintClickId(KEYS, tenantId, { keyId: 1, linkNumber, occurredAtMs: ms, nonce });
+export const clickIdOf = (tenantId: string, linkNumber: number, ms: number, nonce = 0): string =>
+  mintClickId(KEYS, tenantId, { keyId: 1, linkNumber, occurredAtMs: ms, nonce });
 
 export function click(tenantId: string, linkNumber: number, ms: number, more: Partial<ClickRecordedData> = {}): Outgoing {
   return emit(ClickRecorded, {
@@ -51,20 +52,66 @@ export function click(tenantId: string, linkNumber: number, ms: number, more: Pa
 export function conversion(tenantId: string, externalId: string, ms: number, more: Partial<ConversionReceivedData> = {}): Outgoing {
   const { clickId: _c, customerId: _k, programId: _p, ...sample } = ConversionReceived.sample;
   const conversionId = conversionIdOf(tenantId, externalId);
-  return emit(ConversionReceived, { ...sample, tenantId, conversionId, externalId, receiptId: nameId('receipt', conversionId), occurredAt: iso(ms), receivedAt: iso(ms), ...more });
+  return emit(ConversionReceived, {
+    ...sample,
+    tenantId,
+    conversionId,
+    externalId,
+    receiptId: nameId('receipt', conversionId),
+    occurredAt: iso(ms),
+    receivedAt: iso(ms),
+    ...more,
+  });
 }
 
 export function identity(tenantId: string, ...identifiers: Identifier[]): Outgoing {
   const sorted = [...identifiers].sort((a, b) => (identifierText(a) < identifierText(b) ? -1 : 1));
-  return emit(IdentityLinked, { ...IdentityLinked.sample, tenantId, identityId: nameId('identity', tenantId, ...sorted.map(identifierText)), identifiers: sorted });
+  return emit(IdentityLinked, {
+    ...IdentityLinked.sample,
+    tenantId,
+    identityId: nameId('identity', tenantId, ...sorted.map(identifierText)),
+    identifiers: sorted,
+  });
 }
 
-export function reversal(tenantId: string, externalId: string, name: string, amountMinor: number | null, ms: number, more: Partial<ReversalReceivedData> = {}): Outgoing {
-  return emit(ReversalReceived, { ...ReversalReceived.sample, tenantId, externalId, reversalId: nameId('reversal', tenantId, externalId, name), amountMinor, occurredAt: iso(ms), receivedAt: iso(ms), ...more });
+export function reversal(
+  tenantId: string,
+  externalId: string,
+  name: string,
+  amountMinor: number | null,
+  ms: number,
+  more: Partial<ReversalReceivedData> = {},
+): Outgoing {
+  return emit(ReversalReceived, {
+    ...ReversalReceived.sample,
+    tenantId,
+    externalId,
+    reversalId: nameId('reversal', tenantId, externalId, name),
+    amountMinor,
+    occurredAt: iso(ms),
+    receivedAt: iso(ms),
+    ...more,
+  });
 }
 
 export const program = (tenantId: string, name: string, version = 1, more: object = {}): Outgoing =>
-  emit(ProgramChanged, { ...ProgramChanged.sample, tenantId, id: programOf(tenantId, name), version, windowMs: WINDOW_MS, clockSkewMs: SKEW_MS, ...more });
+  emit(ProgramChanged, {
+    ...ProgramChanged.sample,
+    tenantId,
+    id: programOf(tenantId, name),
+    version,
+    windowMs: WINDOW_MS,
+    clockSkewMs: SKEW_MS,
+    ...more,
+  });
 
 export const link = (tenantId: string, number: number): Outgoing =>
-  emit(LinkChanged, { ...LinkChanged.sample, tenantId, id: linkOf(tenantId, number), number, slug: `link-${number}`, programId: programOfLink(tenantId, number), partnerId: nameId('partner', tenantId, number) });
+  emit(LinkChanged, {
+    ...LinkChanged.sample,
+    tenantId,
+    id: linkOf(tenantId, number),
+    number,
+    slug: `link-${number}`,
+    programId: programOfLink(tenantId, number),
+    partnerId: nameId('partner', tenantId, number),
+  });

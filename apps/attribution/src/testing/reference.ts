@@ -1,4 +1,13 @@
-import type { AttributionRevisedData, ClickRecordedData, ConversionReceivedData, IdentityLinkedData, LinkData, Outgoing, ProgramData, ReversalReceivedData } from '@baton/contracts';
+import type {
+  AttributionRevisedData,
+  ClickRecordedData,
+  ConversionReceivedData,
+  IdentityLinkedData,
+  LinkData,
+  Outgoing,
+  ProgramData,
+  ReversalReceivedData,
+} from '@baton/contracts';
 import { peekClickId } from '@baton/contracts';
 
 /** What a revision comes to, for comparing. */
@@ -44,13 +53,19 @@ export function reference(facts: readonly Outgoing[], settled: boolean): Map<str
   const namings = [
     ...clicks.map((c) => [c.tenantId, `c ${c.clickId}`, `v ${c.visitorId ?? `none ${c.clickId}`}`]),
     ...identities.map((i) => [i.tenantId, ...i.identifiers.map(({ kind, value }) => `${PREFIX[kind]} ${value}`)]),
-    ...conversions.map((c) => [c.tenantId, `o ${c.externalId}`, ...(c.clickId ? [`c ${c.clickId}`] : []), ...(c.customerId ? [`k ${c.customerId}`] : []), ...(c.visitorId ? [`v ${c.visitorId}`] : [])]),
+    ...conversions.map((c) => [
+      c.tenantId,
+      `o ${c.externalId}`,
+      ...(c.clickId ? [`c ${c.clickId}`] : []),
+      ...(c.customerId ? [`k ${c.customerId}`] : []),
+      ...(c.visitorId ? [`v ${c.visitorId}`] : []),
+    ]),
   ].map(([tenant, ...names]) => names.map((name) => `${tenant} ${name}`));
 
   return new Map(
     conversions.map((conversion) => {
       const mine = new Set([`${conversion.tenantId} o ${conversion.externalId}`]);
-      for (let size = -1; size !== mine.size; ) {
+      for (let size = -1; size !== mine.size;) {
         size = mine.size;
         for (const naming of namings) if (naming.some((name) => mine.has(name))) naming.forEach((name) => mine.add(name));
       }
@@ -61,7 +76,9 @@ export function reference(facts: readonly Outgoing[], settled: boolean): Map<str
         const record = clicks.find((c) => c.tenantId === conversion.tenantId && c.clickId === clickId);
         const link = links.find((l) => l.tenantId === conversion.tenantId && l.number === signed.linkNumber);
         const programId = record?.programId ?? link?.programId;
-        const terms = programs.filter((p) => p.tenantId === conversion.tenantId && p.id === programId && Date.parse(p.validFrom) <= convertedMs).sort((a, b) => b.version - a.version)[0];
+        const terms = programs
+          .filter((p) => p.tenantId === conversion.tenantId && p.id === programId && Date.parse(p.validFrom) <= convertedMs)
+          .sort((a, b) => b.version - a.version)[0];
         const isNamed = clickId === conversion.clickId;
         const ageMs = convertedMs - signed.occurredAtMs;
         const bars: [string, boolean][] = [
@@ -81,8 +98,14 @@ export function reference(facts: readonly Outgoing[], settled: boolean): Map<str
       const first = byStrength.find((c) => c.bar === null || (c.bar === 'program_unknown' && !settled));
       const winner = first?.bar === null ? first : undefined;
       const named = candidates.find((c) => c.isNamed);
-      const closest = ['program_unknown', 'outside_window', 'after_conversion', 'other_program', 'not_countable'].find((reason) => candidates.some((c) => c.bar === reason));
-      const isTied = identities.some((i) => ties(i, conversion, winner?.clickId)) || conversions.some((c) => c.tenantId === conversion.tenantId && c.customerId === conversion.customerId && c.clickId === winner?.clickId);
+      const closest = ['program_unknown', 'outside_window', 'after_conversion', 'other_program', 'not_countable'].find((reason) =>
+        candidates.some((c) => c.bar === reason),
+      );
+      const isTied =
+        identities.some((i) => ties(i, conversion, winner?.clickId)) ||
+        conversions.some(
+          (c) => c.tenantId === conversion.tenantId && c.customerId === conversion.customerId && c.clickId === winner?.clickId,
+        );
 
       let left = conversion.amountMinor;
       const taken = reversals
@@ -95,15 +118,32 @@ export function reference(facts: readonly Outgoing[], settled: boolean): Map<str
         });
       const summary: Summary = {
         outcome: winner ? 'attributed' : first || (candidates.length === 0 && !settled) ? 'pending' : 'unattributed',
-        reason: winner ? 'credited' : first ? 'awaiting_catalog' : candidates.length === 0 ? (settled ? 'no_touch' : 'awaiting_touch') : (named?.bar ?? closest ?? ''),
+        reason: winner
+          ? 'credited'
+          : first
+            ? 'awaiting_catalog'
+            : candidates.length === 0
+              ? settled
+                ? 'no_touch'
+                : 'awaiting_touch'
+              : (named?.bar ?? closest ?? ''),
         winner: winner?.clickId ?? null,
         evidence: !winner ? null : winner.isNamed ? 'click_id' : conversion.customerId && isTied ? 'customer_id' : 'identity',
         recorded: winner ? !!winner.record : null,
         programId: conversion.programId ?? winner?.programId ?? null,
-        terms: (winner?.terms ?? programs.filter((p) => p.tenantId === conversion.tenantId && p.id === conversion.programId && Date.parse(p.validFrom) <= convertedMs).sort((a, b) => b.version - a.version)[0])?.version ?? null,
+        terms:
+          (
+            winner?.terms ??
+            programs
+              .filter((p) => p.tenantId === conversion.tenantId && p.id === conversion.programId && Date.parse(p.validFrom) <= convertedMs)
+              .sort((a, b) => b.version - a.version)[0]
+          )?.version ?? null,
         netAmountMinor: left,
         taken,
-        lost: candidates.filter((c) => c !== winner && (winner || (c.bar !== null && (settled || c.bar !== 'program_unknown')))).slice(0, 20).map((c) => `${c.clickId} ${c.bar ?? (winner?.isNamed ? 'named_click_won' : 'later_touch_won')}`),
+        lost: candidates
+          .filter((c) => c !== winner && (winner || (c.bar !== null && (settled || c.bar !== 'program_unknown'))))
+          .slice(0, 20)
+          .map((c) => `${c.clickId} ${c.bar ?? (winner?.isNamed ? 'named_click_won' : 'later_touch_won')}`),
       };
       return [conversion.conversionId, summary];
     }),

@@ -41,7 +41,12 @@ export function world(url: string, stores: Stores, pendingMs: number): World {
         await writeOutbox(tx, all);
         return all;
       });
-      return { revised: outgoing.filter(({ contract }) => contract.ceType === AttributionRevised.ceType).map(({ data }) => data as AttributionRevisedData), attempts };
+      return {
+        revised: outgoing
+          .filter(({ contract }) => contract.ceType === AttributionRevised.ceType)
+          .map(({ data }) => data as AttributionRevisedData),
+        attempts,
+      };
     },
     sweep: () => sweep.sweep(),
     close: () => database.close(),
@@ -51,7 +56,9 @@ export function world(url: string, stores: Stores, pendingMs: number): World {
 /** The newest content of each conversion, without its number and time, and the number of revisions that led to it. */
 export async function newest({ database }: World, tenantIds: readonly string[]): Promise<Map<string, AttributionRevisedData>> {
   const rows = await database.transaction(tenantIds, (tx) =>
-    tx.$queryRawUnsafe<{ content: AttributionRevisedData }[]>('SELECT DISTINCT ON (tenant_id, conversion_id) content FROM attributions ORDER BY tenant_id, conversion_id, revision DESC'),
+    tx.$queryRawUnsafe<{ content: AttributionRevisedData }[]>(
+      'SELECT DISTINCT ON (tenant_id, conversion_id) content FROM attributions ORDER BY tenant_id, conversion_id, revision DESC',
+    ),
   );
   return new Map(rows.map(({ content }) => [content.conversionId, content]));
 }

@@ -1,8 +1,29 @@
 import { request } from 'node:http';
 import { connect } from 'node:net';
 import { Kafka, logLevel } from 'kafkajs';
-import { type ClickRecordedData, emit, encode, LinkChanged, type LinkData, type Outgoing, PartnerChanged, ProgramChanged, type ProgramData, TOPICS, type Topic } from '@baton/contracts';
-import { BoundedProducer, connectKafka, createLog, type KafkaConnection, loadEnv, plannedTopics, TopicFollower, withAdmin } from '@baton/platform';
+import {
+  type ClickRecordedData,
+  emit,
+  encode,
+  LinkChanged,
+  type LinkData,
+  type Outgoing,
+  PartnerChanged,
+  ProgramChanged,
+  type ProgramData,
+  TOPICS,
+  type Topic,
+} from '@baton/contracts';
+import {
+  BoundedProducer,
+  connectKafka,
+  createLog,
+  type KafkaConnection,
+  loadEnv,
+  plannedTopics,
+  TopicFollower,
+  withAdmin,
+} from '@baton/platform';
 import { serve } from '@baton/platform/testing';
 import { ownPrefix, type StoreProxy, stores } from '@baton/testing';
 import { compose } from '../app.module';
@@ -28,10 +49,19 @@ export async function startCluster() {
   const prefix = ownPrefix();
   const kafka = connectKafka({ brokers: stores().kafkaBrokers, clientId: 'test', prefix, log });
   const topics = plannedTopics(prefix).filter(({ topic }) => [TOPICS.catalog, TOPICS.clicks].includes(topic.slice(prefix.length) as never));
-  await withAdmin(kafka, (admin) => admin.createTopics({ waitForLeaders: true, topics: topics.map(({ topic, partitions }) => ({ topic, numPartitions: partitions })) }));
+  await withAdmin(kafka, (admin) =>
+    admin.createTopics({ waitForLeaders: true, topics: topics.map(({ topic, partitions }) => ({ topic, numPartitions: partitions })) }),
+  );
   const producer = new BoundedProducer({ kafka });
   const clicks: ClickRecordedData[] = [];
-  const reader = new TopicFollower({ kafka, topic: TOPICS.clicks, group: 'test', apply: (events) => clicks.push(...events.map((e) => e.data as ClickRecordedData)), log, onDead: () => undefined });
+  const reader = new TopicFollower({
+    kafka,
+    topic: TOPICS.clicks,
+    group: 'test',
+    apply: (events) => clicks.push(...events.map((e) => e.data as ClickRecordedData)),
+    log,
+    onDead: () => undefined,
+  });
   await reader.start();
   let catalogVersion = 0;
   const publish = async (...changes: Outgoing[]): Promise<number> => {
@@ -47,7 +77,8 @@ export async function startCluster() {
     clicks,
     publish,
     /** Messages that are in a topic for certain, whether or not anybody has read them. */
-    countOf: (topic: Topic) => withAdmin(kafka, async (admin) => (await admin.fetchTopicOffsets(prefix + topic)).reduce((sum, { high }) => sum + Number(high), 0)),
+    countOf: (topic: Topic) =>
+      withAdmin(kafka, async (admin) => (await admin.fetchTopicOffsets(prefix + topic)).reduce((sum, { high }) => sum + Number(high), 0)),
     close: async () => {
       await reader.stop();
       await producer.close();
@@ -58,8 +89,18 @@ export async function startCluster() {
 export type Cluster = Awaited<ReturnType<typeof startCluster>>;
 
 /** The service as it runs, in this process. Its way to Kafka may lead through a proxy, whatever address the broker names. */
-export function startEdge(prefix: string, { proxy, brokers = stores().kafkaBrokers.join(','), ...extra }: { proxy?: StoreProxy; brokers?: string; [key: string]: unknown } = {}): Promise<Edge> {
-  const env = loadEnv(Env, { PORT: '0', KAFKA_BROKERS: brokers, TOPIC_PREFIX: prefix, CLICK_ID_KEYS, ADDRESS_HASH_KEY: 'cd'.repeat(32), ...(extra as Record<string, string>) });
+export function startEdge(
+  prefix: string,
+  { proxy, brokers = stores().kafkaBrokers.join(','), ...extra }: { proxy?: StoreProxy; brokers?: string; [key: string]: unknown } = {},
+): Promise<Edge> {
+  const env = loadEnv(Env, {
+    PORT: '0',
+    KAFKA_BROKERS: brokers,
+    TOPIC_PREFIX: prefix,
+    CLICK_ID_KEYS,
+    ADDRESS_HASH_KEY: 'cd'.repeat(32),
+    ...(extra as Record<string, string>),
+  });
   const context = { service: 'click-redirect', env, log, fatal: (reason: string) => fatal(reason) };
   return serve(compose(context, proxy && through(proxy, prefix)), log);
 }
@@ -90,14 +131,26 @@ export const partner = () => emit(PartnerChanged, PartnerChanged.sample);
 const BROWSER = 'Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Safari/537.36';
 
 /** A raw request: the path goes out byte for byte, and no redirect is followed. */
-export function visit(edge: Edge, path: string, { method = 'GET', headers = {} }: { method?: string; headers?: Record<string, string> } = {}): Promise<Answer> {
+export function visit(
+  edge: Edge,
+  path: string,
+  { method = 'GET', headers = {} }: { method?: string; headers?: Record<string, string> } = {},
+): Promise<Answer> {
   const startedMs = performance.now();
   const { hostname, port } = new URL(edge.url);
   return new Promise((resolve, reject) => {
     const sent = request({ hostname, port, path, method, headers: { 'user-agent': BROWSER, ...headers }, agent: false }, (response) => {
       let body = '';
       response.setEncoding('utf8').on('data', (chunk: string) => (body += chunk));
-      response.on('end', () => resolve({ status: response.statusCode ?? 0, location: response.headers.location, headers: response.headers, body, tookMs: performance.now() - startedMs }));
+      response.on('end', () =>
+        resolve({
+          status: response.statusCode ?? 0,
+          location: response.headers.location,
+          headers: response.headers,
+          body,
+          tookMs: performance.now() - startedMs,
+        }),
+      );
     });
     sent.on('error', reject).end();
   });

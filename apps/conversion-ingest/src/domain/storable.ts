@@ -1,5 +1,4 @@
 /** A NUL or half of a surrogate pair: JSON carries them, no database text can. Matches whole code points alone, so a pair is no match. */
-// eslint-disable-next-line no-control-regex -- NUL is what is looked for
 const UNSTORABLE = /\u0000|[\uD800-\uDFFF]/u;
 
 /** Where in a body a text lies that cannot be stored, as a path; null when there is none. The body's depth is bounded by its reader. */

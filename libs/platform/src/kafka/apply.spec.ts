@@ -2,7 +2,13 @@ import { InvalidEvent, type Received, ReversalReceived } from '@baton/contracts'
 import { InfrastructureError } from '../ports';
 import { applyHalving, failureOf } from './apply';
 
-const events = (count: number): Received[] => Array.from({ length: count }, (_, i) => ({ contract: ReversalReceived as never, id: String(i), key: String(i), data: ReversalReceived.sample }));
+const events = (count: number): Received[] =>
+  Array.from({ length: count }, (_, i) => ({
+    contract: ReversalReceived as never,
+    id: String(i),
+    key: String(i),
+    data: ReversalReceived.sample,
+  }));
 
 /** Applies like a transaction: all or none. */
 const applying = (fail: (event: Received) => void) => {
@@ -31,16 +37,23 @@ describe('halving', () => {
     expect(calls).toEqual([100]);
   });
 
-  it.each([[[0]], [[99]], [[41]], [[3, 4, 77]], [Array.from({ length: 100 }, (_, i) => i)]])('refuses the bad ones %j alone, and applies the others once, in their order', async (bad) => {
-    const names = bad.map(String);
-    const { applied, applyOnce } = applying((e) => {
-      if (names.includes(e.id)) throw new TypeError('x is not a function');
-    });
-    const refused = await applyHalving(events(100), applyOnce);
-    expect(refused.map((r) => r.event.id)).toEqual(names);
-    expect(refused[0]).toMatchObject({ reason: 'handler', error: 'TypeError: x is not a function' });
-    expect(applied).toEqual(events(100).map((e) => e.id).filter((id) => !names.includes(id)));
-  });
+  it.each([[[0]], [[99]], [[41]], [[3, 4, 77]], [Array.from({ length: 100 }, (_, i) => i)]])(
+    'refuses the bad ones %j alone, and applies the others once, in their order',
+    async (bad) => {
+      const names = bad.map(String);
+      const { applied, applyOnce } = applying((e) => {
+        if (names.includes(e.id)) throw new TypeError('x is not a function');
+      });
+      const refused = await applyHalving(events(100), applyOnce);
+      expect(refused.map((r) => r.event.id)).toEqual(names);
+      expect(refused[0]).toMatchObject({ reason: 'handler', error: 'TypeError: x is not a function' });
+      expect(applied).toEqual(
+        events(100)
+          .map((e) => e.id)
+          .filter((id) => !names.includes(id)),
+      );
+    },
+  );
 
   it('tries a failure of no known reason twice, and what is invalid once', async () => {
     const unknown = applying(() => {
@@ -65,7 +78,8 @@ describe('halving', () => {
       if (e.id === '5') throw new TypeError('bad');
     });
     let calls = 0;
-    const goneAfterThree = (batch: readonly Received[]) => (++calls > 3 ? Promise.reject(new InfrastructureError('postgres', 'connection', new Error('gone'))) : later.applyOnce(batch));
+    const goneAfterThree = (batch: readonly Received[]) =>
+      ++calls > 3 ? Promise.reject(new InfrastructureError('postgres', 'connection', new Error('gone'))) : later.applyOnce(batch);
     await expect(applyHalving(events(8), goneAfterThree)).rejects.toBeInstanceOf(InfrastructureError);
     expect(later.applied).toEqual(['0', '1', '2', '3']);
   });
@@ -74,7 +88,9 @@ describe('halving', () => {
 describe('the text of a failure', () => {
   it('is bounded, leaves out rows that Postgres quotes, and survives what has no text', () => {
     expect(failureOf(new Error('x'.repeat(10_000))).error.length).toBeLessThanOrEqual(500);
-    expect(failureOf(new Error('violates check constraint\nDETAIL:  Failing row contains (jane@example.com)')).error).toBe('Error: violates check constraint');
+    expect(failureOf(new Error('violates check constraint\nDETAIL:  Failing row contains (jane@example.com)')).error).toBe(
+      'Error: violates check constraint',
+    );
     expect(failureOf(Object.create(null)).error).toBe('thrown: something that cannot be written as text');
   });
 });

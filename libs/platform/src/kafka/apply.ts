@@ -15,7 +15,10 @@ export interface Refused {
  * Applies events in their order: all at once, and when that fails for a reason that is not the infrastructure's, in halves, until the one
  * bad event stands alone. Gives the refused ones. Throws `InfrastructureError` alone: then nothing of the failing part was applied.
  */
-export async function applyHalving(events: readonly Received[], applyOnce: (events: readonly Received[]) => Promise<void>): Promise<Refused[]> {
+export async function applyHalving(
+  events: readonly Received[],
+  applyOnce: (events: readonly Received[]) => Promise<void>,
+): Promise<Refused[]> {
   if (events.length === 0) return [];
   const failure = await attempts(events, applyOnce);
   if (!failure) return [];

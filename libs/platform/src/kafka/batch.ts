@@ -83,7 +83,9 @@ export class BatchWork {
 
   /** One transaction for all: effects and outgoing events stand or fall together. Contracts without a route are passed over. */
   private async transaction(events: readonly Received[]): Promise<void> {
-    const routed = this.options.routes.map((route) => ({ route, events: events.filter((e) => e.contract.ceType === route.contract.ceType) })).filter((r) => r.events.length > 0);
+    const routed = this.options.routes
+      .map((route) => ({ route, events: events.filter((e) => e.contract.ceType === route.contract.ceType) }))
+      .filter((r) => r.events.length > 0);
     if (routed.length === 0) return;
     const tenants = [...new Set(routed.flatMap((r) => r.events.map((e) => e.data.tenantId)))].sort();
     let invalid: InvalidEvent | undefined;

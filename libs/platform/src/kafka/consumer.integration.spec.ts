@@ -26,7 +26,13 @@ const newDeadLetters = async (before: readonly TopicRecord[]): Promise<TopicReco
 /** The message with another value or headers. */
 const with_ = (change: Partial<Message>, headers: Record<string, string | undefined> = {}): Message => {
   const message = messageOf(reversal());
-  return { ...message, ...change, headers: Object.fromEntries(Object.entries({ ...message.headers, ...headers }).filter(([, v]) => v !== undefined)) as Message['headers'] };
+  return {
+    ...message,
+    ...change,
+    headers: Object.fromEntries(
+      Object.entries({ ...message.headers, ...headers }).filter(([, v]) => v !== undefined),
+    ) as Message['headers'],
+  };
 };
 const withData = (change: object): Message => with_({ value: JSON.stringify({ ...reversal(), ...change }) });
 
@@ -69,27 +75,33 @@ describe('a consumer', () => {
     ['undefined', () => undefined],
     ['an object without a prototype', () => Object.create(null) as object],
     ['InvalidEvent', () => new InvalidEvent('schema', 'Connection terminated: said the message')],
-  ])('makes a dead letter of the one message for which the handler throws %s, and lives on', async (name, thrown) => {
-    const before = await bed.records(DLQ);
-    const mark = `poison-${randomUUID()}`;
-    const bad = reversal(mark);
-    const { messages, ids } = good(40);
-    messages.splice(17, 0, messageOf(bad, 1));
-    await bed.put(messages);
-    const consumer = await bed.consumer({
-      failing: (data) => {
-        if (data.reason === mark) throw thrown();
-      },
-    });
-    await eventually(async () => expect(await bed.lag()).toBe(0), 20_000);
-    expect(await bed.effects([...ids, bad.reversalId])).toEqual(ids);
-    const dead = await newDeadLetters(before);
-    expect(dead.map((d) => [String(d.headers['ce_id']), String(d.headers['baton_dlq_reason'])])).toEqual([[bad.reversalId, name === 'InvalidEvent' ? 'schema' : 'handler']]);
-    const after = good(5);
-    await bed.put(after.messages);
-    await eventually(async () => expect(await bed.effects(after.ids)).toEqual(after.ids));
-    expect(consumer.dead).toEqual([]);
-  }, 60_000);
+  ])(
+    'makes a dead letter of the one message for which the handler throws %s, and lives on',
+    async (name, thrown) => {
+      const before = await bed.records(DLQ);
+      const mark = `poison-${randomUUID()}`;
+      const bad = reversal(mark);
+      const { messages, ids } = good(40);
+      messages.splice(17, 0, messageOf(bad, 1));
+      await bed.put(messages);
+      const consumer = await bed.consumer({
+        failing: (data) => {
+          if (data.reason === mark) throw thrown();
+        },
+      });
+      await eventually(async () => expect(await bed.lag()).toBe(0), 20_000);
+      expect(await bed.effects([...ids, bad.reversalId])).toEqual(ids);
+      const dead = await newDeadLetters(before);
+      expect(dead.map((d) => [String(d.headers['ce_id']), String(d.headers['baton_dlq_reason'])])).toEqual([
+        [bad.reversalId, name === 'InvalidEvent' ? 'schema' : 'handler'],
+      ]);
+      const after = good(5);
+      await bed.put(after.messages);
+      await eventually(async () => expect(await bed.effects(after.ids)).toEqual(after.ids));
+      expect(consumer.dead).toEqual([]);
+    },
+    60_000,
+  );
 
   it('lets a partition wait for a store alone, without halving or dead letters, and goes on when the store is back', async () => {
     const before = await bed.records(DLQ);

@@ -43,7 +43,10 @@ export class BatchConsumer implements Part {
 
   constructor(private readonly options: ConsumerOptions) {
     const undeclared = this.topics().filter((topic) => !CONSUMER_GROUPS[options.group]?.includes(topic));
-    if (undeclared.length > 0) throw new Error(`the group ${options.group} does not declare that it reads ${undeclared.join(', ')}, so there is no topic for its dead letters: add it to CONSUMER_GROUPS in libs/contracts/src/topics.ts`);
+    if (undeclared.length > 0)
+      throw new Error(
+        `the group ${options.group} does not declare that it reads ${undeclared.join(', ')}, so there is no topic for its dead letters: add it to CONSUMER_GROUPS in libs/contracts/src/topics.ts`,
+      );
     this.name = `consumer ${options.group}`;
     this.progress = new ConsumerProgress(options.group);
     this.work = new BatchWork(options, this.progress);
@@ -51,7 +54,15 @@ export class BatchConsumer implements Part {
 
   async start(): Promise<void> {
     const { kafka, group } = this.options;
-    const consumer = kafka.client.consumer({ groupId: kafka.prefix + group, sessionTimeout: SESSION_MS, heartbeatInterval: 3_000, rebalanceTimeout: 40_000, maxWaitTimeInMs: 200, allowAutoTopicCreation: false, retry: { retries: 10, initialRetryTime: 200, maxRetryTime: 5_000 } });
+    const consumer = kafka.client.consumer({
+      groupId: kafka.prefix + group,
+      sessionTimeout: SESSION_MS,
+      heartbeatInterval: 3_000,
+      rebalanceTimeout: 40_000,
+      maxWaitTimeInMs: 200,
+      allowAutoTopicCreation: false,
+      retry: { retries: 10, initialRetryTime: 200, maxRetryTime: 5_000 },
+    });
     this.consumer = consumer;
     this.listen(consumer);
     this.watchdog = setInterval(() => void this.watch(), 5_000);
@@ -78,11 +89,19 @@ export class BatchConsumer implements Part {
         await consumer.connect();
         await consumer.subscribe({ topics: this.topics().map((t) => this.options.kafka.prefix + t), fromBeginning: true });
         if (this.stopping) return void (await consumer.disconnect().catch(() => undefined));
-        await consumer.run({ autoCommit: false, eachBatchAutoResolve: false, partitionsConsumedConcurrently: this.options.partitionsAtOnce ?? 4, eachBatch: (payload) => this.eachBatch(payload) });
+        await consumer.run({
+          autoCommit: false,
+          eachBatchAutoResolve: false,
+          partitionsConsumedConcurrently: this.options.partitionsAtOnce ?? 4,
+          eachBatch: (payload) => this.eachBatch(payload),
+        });
         return;
       } catch (error) {
         this.progress.alive();
-        this.options.log.warn({ error: error instanceof Error ? error.message : String(error), group: this.options.group }, 'cannot join the consumer group yet');
+        this.options.log.warn(
+          { error: error instanceof Error ? error.message : String(error), group: this.options.group },
+          'cannot join the consumer group yet',
+        );
         await pause(2_000);
       }
     }
@@ -120,7 +139,8 @@ export class BatchConsumer implements Part {
   }
 
   private died(silentMs: number): void {
-    if (!this.stopping) this.options.onDead(`consumer ${this.options.group} has stood still for ${Math.round(silentMs / 1000)} s without a known reason`);
+    if (!this.stopping)
+      this.options.onDead(`consumer ${this.options.group} has stood still for ${Math.round(silentMs / 1000)} s without a known reason`);
   }
 
   private async eachBatch(payload: EachBatchPayload): Promise<void> {
@@ -159,7 +179,12 @@ export class BatchConsumer implements Part {
       crashPoint('consumer:offset-committed');
       this.pauses.delete(`${topic}:${batch.partition}`);
       const following = messages[from + size];
-      this.progress.advanced(topic, batch.partition, following ? Number(following.timestamp) : null, Number(high - BigInt(last.offset) - 1n));
+      this.progress.advanced(
+        topic,
+        batch.partition,
+        following ? Number(following.timestamp) : null,
+        Number(high - BigInt(last.offset) - 1n),
+      );
       this.progress.messages.inc({ group: this.options.group, topic }, slice.length);
       await payload.heartbeat();
     }
@@ -212,7 +237,10 @@ export class BatchConsumer implements Part {
     if (before?.timer) clearTimeout(before.timer);
     const backoffMs = Math.min((before?.backoffMs ?? PAUSE_MIN_MS / 2) * 2, PAUSE_MAX_MS) * (0.75 + Math.random() / 4);
     const resume = payload.pause();
-    this.options.log.warn({ group: this.options.group, topic, partition, backoffMs: Math.round(backoffMs), error: error.message }, 'waits for a store');
+    this.options.log.warn(
+      { group: this.options.group, topic, partition, backoffMs: Math.round(backoffMs), error: error.message },
+      'waits for a store',
+    );
     this.progress.waits(topic, partition, true);
     const timer = setTimeout(() => {
       this.progress.waits(topic, partition, false);

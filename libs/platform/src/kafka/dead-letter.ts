@@ -15,7 +15,16 @@ export interface Place {
 }
 
 /** Headers that a dead letter has beside the original's own. `baton_dlq_cut` (the original's bytes) only where the value did not fit whole. */
-export const DEAD_LETTER_HEADERS = ['baton_dlq_reason', 'baton_dlq_error', 'baton_dlq_topic', 'baton_dlq_partition', 'baton_dlq_offset', 'baton_dlq_group', 'baton_dlq_at', 'baton_dlq_cut'] as const;
+export const DEAD_LETTER_HEADERS = [
+  'baton_dlq_reason',
+  'baton_dlq_error',
+  'baton_dlq_topic',
+  'baton_dlq_partition',
+  'baton_dlq_offset',
+  'baton_dlq_group',
+  'baton_dlq_at',
+  'baton_dlq_cut',
+] as const;
 
 const CUT_BYTES = 64 * 1024;
 
@@ -41,7 +50,9 @@ export function deadLetterMessage({ message, reason, error }: DeadLetter, { topi
 /** The same with as much of the value and headers as fits anywhere: a message that even the dead letters refuse may not stop its partition. */
 export function cutDeadLetter(letter: OutgoingMessage): OutgoingMessage {
   const value = Buffer.from(letter.value ?? '');
-  const known = Object.entries(letter.headers).filter(([name, header]) => name.startsWith('baton_dlq_') || (/^ce_/.test(name) && Buffer.byteLength(String(header)) <= 1_024));
+  const known = Object.entries(letter.headers).filter(
+    ([name, header]) => name.startsWith('baton_dlq_') || (/^ce_/.test(name) && Buffer.byteLength(String(header)) <= 1_024),
+  );
   return {
     topic: letter.topic,
     key: letter.key === null ? null : Buffer.from(letter.key).subarray(0, 1_024),

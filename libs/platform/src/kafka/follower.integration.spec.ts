@@ -53,7 +53,12 @@ describe('a follower of a compacted topic', () => {
 
   it('has every earlier message before it says that it caught up, passes over poison, and stays at the end', async () => {
     const entities = Array.from({ length: 300 }, () => tenant());
-    await put(...entities.slice(0, 150).map(messageOf), { key: 'x', value: 'no json' }, { key: entities[0]!.id, value: null }, ...entities.slice(150).map(messageOf));
+    await put(
+      ...entities.slice(0, 150).map(messageOf),
+      { key: 'x', value: 'no json' },
+      { key: entities[0]!.id, value: null },
+      ...entities.slice(150).map(messageOf),
+    );
     const { follower, seen, gone, dead } = await follow();
     await follower.caughtUp;
     expect(seen).toEqual(expect.arrayContaining(entities.map((e) => `tenant:${e.id}:1`)));

@@ -46,7 +46,10 @@ export class TopicFollower implements Part {
   private readonly positions = new Map<number, bigint>();
   private confirming: NodeJS.Timeout | undefined;
   private stopping = false;
-  private readonly refused = counter('baton_follower_refused_total', 'Messages of a followed topic that could not be read', ['topic', 'reason']);
+  private readonly refused = counter('baton_follower_refused_total', 'Messages of a followed topic that could not be read', [
+    'topic',
+    'reason',
+  ]);
 
   constructor(private readonly options: FollowerOptions) {
     this.name = `follower ${options.topic}`;
@@ -66,8 +69,14 @@ export class TopicFollower implements Part {
     this.stopping = true;
     clearTimeout(this.confirming);
     await this.watermarks.close();
-    await within(STOP_MAX_MS, this.consumer?.disconnect().catch(() => undefined));
-    await within(STOP_MAX_MS, withAdmin(this.options.kafka, (admin) => admin.deleteGroups([this.groupId])).catch(() => undefined));
+    await within(
+      STOP_MAX_MS,
+      this.consumer?.disconnect().catch(() => undefined),
+    );
+    await within(
+      STOP_MAX_MS,
+      withAdmin(this.options.kafka, (admin) => admin.deleteGroups([this.groupId])).catch(() => undefined),
+    );
   }
 
   unready(): string | undefined {
@@ -82,7 +91,13 @@ export class TopicFollower implements Part {
   private async join(): Promise<void> {
     const { kafka, topic, log } = this.options;
     while (!this.stopping) {
-      const consumer = kafka.client.consumer({ groupId: this.groupId, ...ALONE, maxWaitTimeInMs: 500, allowAutoTopicCreation: false, retry: { retries: 10, initialRetryTime: 200, maxRetryTime: 5_000 } });
+      const consumer = kafka.client.consumer({
+        groupId: this.groupId,
+        ...ALONE,
+        maxWaitTimeInMs: 500,
+        allowAutoTopicCreation: false,
+        retry: { retries: 10, initialRetryTime: 200, maxRetryTime: 5_000 },
+      });
       try {
         this.listen(consumer);
         await consumer.connect();
@@ -102,7 +117,8 @@ export class TopicFollower implements Part {
   private listen(consumer: Consumer): void {
     consumer.on(consumer.events.GROUP_JOIN, () => {
       // Nothing is committed: without this, each lost connection would begin anew and show old states again.
-      for (const [partition, next] of this.positions) consumer.seek({ topic: this.options.kafka.prefix + this.options.topic, partition, offset: next.toString() });
+      for (const [partition, next] of this.positions)
+        consumer.seek({ topic: this.options.kafka.prefix + this.options.topic, partition, offset: next.toString() });
     });
     consumer.on(consumer.events.CRASH, ({ payload }) => {
       if (payload.restart || this.stopping) return;
@@ -137,7 +153,10 @@ export class TopicFollower implements Part {
       } catch (error) {
         const { reason, error: text } = failureOf(error);
         this.refused.inc({ topic: this.options.topic, reason });
-        this.options.log.warn({ topic: this.options.topic, offset: message.offset, reason, error: text }, 'a followed message cannot be read and is passed over');
+        this.options.log.warn(
+          { topic: this.options.topic, offset: message.offset, reason, error: text },
+          'a followed message cannot be read and is passed over',
+        );
       }
     }
     return { events, tombstones };
@@ -153,7 +172,8 @@ export class TopicFollower implements Part {
         this.checkCaughtUp();
         if (this.isCaughtUp && this.hasReached(ends)) this.confirmedMs = askedMs;
       }
-      if (!this.stopping) this.confirming = setTimeout(() => this.confirm(), this.isCaughtUp || ends === null ? CONFIRM_EVERY_MS : CONFIRM_EVERY_MS / 10);
+      if (!this.stopping)
+        this.confirming = setTimeout(() => this.confirm(), this.isCaughtUp || ends === null ? CONFIRM_EVERY_MS : CONFIRM_EVERY_MS / 10);
     })();
   }
 

@@ -30,7 +30,12 @@ export function connectKafka({ brokers, clientId, prefix, log }: KafkaSettings):
     logLevel: logLevel.INFO,
     logCreator: () => (entry) => {
       const { message, error, ...rest } = entry.log as { message: string; error?: string; [key: string]: unknown };
-      const fields = { kafka: entry.namespace, ...(error ? { error } : {}), ...(rest['groupId'] ? { group: rest['groupId'] } : {}), ...(rest['topic'] ? { topic: rest['topic'] } : {}) };
+      const fields = {
+        kafka: entry.namespace,
+        ...(error ? { error } : {}),
+        ...(rest['groupId'] ? { group: rest['groupId'] } : {}),
+        ...(rest['topic'] ? { topic: rest['topic'] } : {}),
+      };
       const noise = STARTING.test(`${message} ${error ?? ''}`);
       if (entry.level === logLevel.ERROR && !noise) log.warn(fields, message);
       else log.debug(fields, message);

@@ -15,7 +15,12 @@ const ABANDON_MS = 1_000;
  * whatever an abandoned session still does, its connection is closed once more when that is over.
  */
 export function openSession({ client }: KafkaConnection): ProducerSession {
-  const producer = client.producer({ idempotent: true, maxInFlightRequests: 1, allowAutoTopicCreation: false, retry: { initialRetryTime: 100, maxRetryTime: 500, retries: 2 } });
+  const producer = client.producer({
+    idempotent: true,
+    maxInFlightRequests: 1,
+    allowAutoTopicCreation: false,
+    retry: { initialRetryTime: 100, maxRetryTime: 500, retries: 2 },
+  });
   let abandoned = false;
   const disconnect = (): Promise<void> => producer.disconnect().catch(() => undefined);
   const connected = producer.connect();

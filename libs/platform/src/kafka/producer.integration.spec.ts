@@ -11,7 +11,12 @@ const bed = new Testbed(stores(), ownPrefix());
 beforeAll(() => createTopics(bed.kafka), 60_000);
 afterAll(() => bed.producer.close());
 
-const message = (value: string | Buffer = randomUUID(), topic: string = TOPICS.clicks): OutgoingMessage => ({ topic, key: randomUUID(), value, headers: { ce_id: 'x' } });
+const message = (value: string | Buffer = randomUUID(), topic: string = TOPICS.clicks): OutgoingMessage => ({
+  topic,
+  key: randomUUID(),
+  value,
+  headers: { ce_id: 'x' },
+});
 const stored = async (topic: string = TOPICS.clicks) => (await bed.records(topic)).map((r) => String(r.value));
 
 describe('the producer', () => {
@@ -30,7 +35,10 @@ describe('the producer', () => {
 
   it('says of an unknown topic that it will never be, in time, and fails no neighbour', async () => {
     const neighbour = message();
-    const [unknown, known] = await Promise.allSettled([bed.producer.send([message('x', 'baton.nowhere.v1')]), bed.producer.send([neighbour])]);
+    const [unknown, known] = await Promise.allSettled([
+      bed.producer.send([message('x', 'baton.nowhere.v1')]),
+      bed.producer.send([neighbour]),
+    ]);
     expect((unknown as PromiseRejectedResult).reason).toBeInstanceOf(UnsendableMessage);
     expect(known.status).toBe('fulfilled');
     expect(await stored()).toContain(neighbour.value);
@@ -49,12 +57,19 @@ describe('the producer', () => {
   }, 30_000);
 
   it('gives up at its deadline while there is no broker, refuses what is over its bound, and closes', async () => {
-    const producer = new BoundedProducer({ kafka: connectKafka({ brokers: ['127.0.0.1:1'], clientId: 'test', prefix: bed.prefix, log }), deadlineMs: 700, messagesMax: 10 });
+    const producer = new BoundedProducer({
+      kafka: connectKafka({ brokers: ['127.0.0.1:1'], clientId: 'test', prefix: bed.prefix, log }),
+      deadlineMs: 700,
+      messagesMax: 10,
+    });
     const started = Date.now();
     const sends = Array.from({ length: 15 }, () => producer.send([message()]).catch((error: unknown) => error));
     const errors = (await Promise.all(sends)) as InfrastructureError[];
     expect(Date.now() - started).toBeLessThan(2_500);
-    expect(errors.map((e) => (e instanceof InfrastructureError ? e.kind : e))).toEqual([...Array<string>(10).fill('timeout'), ...Array<string>(5).fill('capacity')]);
+    expect(errors.map((e) => (e instanceof InfrastructureError ? e.kind : e))).toEqual([
+      ...Array<string>(10).fill('timeout'),
+      ...Array<string>(5).fill('capacity'),
+    ]);
     await producer.close();
   }, 30_000);
 });

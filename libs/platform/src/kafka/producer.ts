@@ -80,10 +80,17 @@ export class BoundedProducer implements Producer {
     const bytes = messages.reduce((sum, message) => sum + bytesOf(message), 0);
     if (this.bytes + bytes > this.bytesMax || this.count + messages.length > this.messagesMax) {
       this.sends.inc({ outcome: 'refused' }, messages.length);
-      return Promise.reject(new InfrastructureError('kafka', 'capacity', new Error(`${this.count} messages (${this.bytes} bytes) wait already; at most ${this.messagesMax} (${this.bytesMax} bytes) may`)));
+      return Promise.reject(
+        new InfrastructureError(
+          'kafka',
+          'capacity',
+          new Error(`${this.count} messages (${this.bytes} bytes) wait already; at most ${this.messagesMax} (${this.bytesMax} bytes) may`),
+        ),
+      );
     }
     return new Promise((resolve, reject) => {
-      const late = (): void => this.settle(waiting, new InfrastructureError('kafka', 'timeout', new Error(`not acknowledged within ${deadlineMs} ms`)));
+      const late = (): void =>
+        this.settle(waiting, new InfrastructureError('kafka', 'timeout', new Error(`not acknowledged within ${deadlineMs} ms`)));
       const waiting: Waiting = { messages, bytes, resolve, reject, settled: false, timer: setTimeout(late, deadlineMs) };
       this.queue.push(waiting);
       this.bytes += bytes;
@@ -146,7 +153,12 @@ export class BoundedProducer implements Producer {
         await this.deliver(live.slice(half));
         return;
       }
-      const known = refusal !== null ? new UnsendableMessage(refusal) : error instanceof InfrastructureError ? error : new InfrastructureError('kafka', 'connection', error);
+      const known =
+        refusal !== null
+          ? new UnsendableMessage(refusal)
+          : error instanceof InfrastructureError
+            ? error
+            : new InfrastructureError('kafka', 'connection', error);
       for (const waiting of live) this.settle(waiting, known);
     }
   }
@@ -157,7 +169,10 @@ export class BoundedProducer implements Producer {
     const sending = this.session.send(byTopic(messages, this.options.kafka.prefix));
     let timer: NodeJS.Timeout | undefined;
     const deadline = new Promise<never>((_, reject) => {
-      timer = setTimeout(() => reject(new InfrastructureError('kafka', 'timeout', new Error('the broker did not acknowledge in time'))), this.deadlineMs);
+      timer = setTimeout(
+        () => reject(new InfrastructureError('kafka', 'timeout', new Error('the broker did not acknowledge in time'))),
+        this.deadlineMs,
+      );
     });
     try {
       await Promise.race([sending, deadline]);

@@ -27,7 +27,9 @@ export class ConsumerProgress {
 
   constructor(readonly group: string) {
     consumers.add(this);
-    collect('baton_consumer_oldest_unprocessed_seconds', 'Age of the oldest message not yet handled', (p) => (p.oldestMs === null ? 0 : Math.max(0, (Date.now() - p.oldestMs) / 1000)));
+    collect('baton_consumer_oldest_unprocessed_seconds', 'Age of the oldest message not yet handled', (p) =>
+      p.oldestMs === null ? 0 : Math.max(0, (Date.now() - p.oldestMs) / 1000),
+    );
     collect('baton_consumer_lag', 'Messages behind the end of the partition, as of the last batch', (p) => p.lag);
     collect('baton_consumer_paused', '1 while a partition waits for a store', (p) => (p.paused ? 1 : 0));
   }
@@ -76,7 +78,16 @@ export class ConsumerProgress {
   private set(topic: Topic, partition: number, change: Partial<PartitionState>): void {
     this.alive();
     const key = keyOf(topic, partition);
-    this.partitions.set(key, { topic, partition, oldestMs: null, lag: 0, paused: false, busyMs: null, ...this.partitions.get(key), ...change });
+    this.partitions.set(key, {
+      topic,
+      partition,
+      oldestMs: null,
+      lag: 0,
+      paused: false,
+      busyMs: null,
+      ...this.partitions.get(key),
+      ...change,
+    });
   }
 }
 
@@ -85,6 +96,7 @@ const keyOf = (topic: Topic, partition: number): string => `${topic}:${partition
 function collect(name: string, help: string, value: (p: PartitionState) => number): void {
   gauge(name, help, ['group', 'topic', 'partition'], function () {
     this.reset();
-    for (const { group, partitions } of consumers) for (const p of partitions.values()) this.set({ group, topic: p.topic, partition: String(p.partition) }, value(p));
+    for (const { group, partitions } of consumers)
+      for (const p of partitions.values()) this.set({ group, topic: p.topic, partition: String(p.partition) }, value(p));
   });
 }

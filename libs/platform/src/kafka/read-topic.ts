@@ -37,7 +37,10 @@ export async function readTopic({ kafka, topic, each, progress, silentMaxMs = 20
     await consumer.connect();
     await consumer.subscribe({ topics: [name], fromBeginning: true });
     await new Promise<void>((resolve, reject) => {
-      const silent = setTimeout(() => reject(new InfrastructureError('kafka', 'timeout', new Error(`nothing more came from ${name} for ${silentMaxMs} ms`))), silentMaxMs);
+      const silent = setTimeout(
+        () => reject(new InfrastructureError('kafka', 'timeout', new Error(`nothing more came from ${name} for ${silentMaxMs} ms`))),
+        silentMaxMs,
+      );
       const end = (error?: unknown): void => {
         clearTimeout(silent);
         if (error === undefined) resolve();
@@ -51,7 +54,14 @@ export async function readTopic({ kafka, topic, each, progress, silentMaxMs = 20
           try {
             for (const m of batch.messages) {
               if (BigInt(m.offset) >= limit) break;
-              each({ partition: batch.partition, offset: m.offset, writtenMs: Number(m.timestamp), key: m.key, value: m.value, headers: m.headers ?? {} });
+              each({
+                partition: batch.partition,
+                offset: m.offset,
+                writtenMs: Number(m.timestamp),
+                key: m.key,
+                value: m.value,
+                headers: m.headers ?? {},
+              });
               read++;
             }
           } catch (error) {
@@ -68,8 +78,14 @@ export async function readTopic({ kafka, topic, each, progress, silentMaxMs = 20
     });
     return read;
   } finally {
-    await within(5_000, consumer.disconnect().catch(() => undefined));
-    await within(5_000, withAdmin(kafka, (admin) => admin.deleteGroups([groupId])).catch(() => undefined));
+    await within(
+      5_000,
+      consumer.disconnect().catch(() => undefined),
+    );
+    await within(
+      5_000,
+      withAdmin(kafka, (admin) => admin.deleteGroups([groupId])).catch(() => undefined),
+    );
   }
 }
 
@@ -78,5 +94,7 @@ const endsOf = (kafka: KafkaConnection, name: string): Promise<Map<number, { low
   withAdmin(kafka, async (admin) => {
     if (!(await admin.listTopics()).includes(name)) return new Map();
     const offsets = await admin.fetchTopicOffsets(name);
-    return new Map(offsets.map((o) => [o.partition, { low: BigInt(o.low), high: BigInt(o.high) }] as const).filter(([, { low, high }]) => high > low));
+    return new Map(
+      offsets.map((o) => [o.partition, { low: BigInt(o.low), high: BigInt(o.high) }] as const).filter(([, { low, high }]) => high > low),
+    );
   });

@@ -38,11 +38,17 @@ export class Testbed {
   }
 
   async open(): Promise<void> {
-    this.db = await testDatabase('attribution', { adminUrl: this.stores.postgresAdminUrl, prefix: this.prefix, folder: join(__dirname, '../../prisma') });
+    this.db = await testDatabase('attribution', {
+      adminUrl: this.stores.postgresAdminUrl,
+      prefix: this.prefix,
+      folder: join(__dirname, '../../prisma'),
+    });
     const owner = new Client({ connectionString: this.db.owner });
     await owner.connect();
     // `effects` has the natural key; `deeds` counts every committed attempt.
-    await owner.query("CREATE TABLE effects (tenant_id uuid NOT NULL, id text NOT NULL, PRIMARY KEY (tenant_id, id)); SELECT baton_protect('effects', '', 'SELECT, INSERT')");
+    await owner.query(
+      "CREATE TABLE effects (tenant_id uuid NOT NULL, id text NOT NULL, PRIMARY KEY (tenant_id, id)); SELECT baton_protect('effects', '', 'SELECT, INSERT')",
+    );
     await owner.query("CREATE TABLE deeds (id text NOT NULL, replica text NOT NULL); SELECT baton_grant('deeds', '', 'SELECT, INSERT')");
     await owner.end();
     this.database = openDatabase({ url: this.db.worker, poolMax: 10, log });
@@ -61,10 +67,22 @@ export class Testbed {
   }
 
   /** A running replica of group `attribution` that reads reversals, unless told otherwise. */
-  async consumer(options: Partial<ConsumerOptions> & { replica?: string; failing?: Failing } = {}): Promise<BatchConsumer & { dead: string[] }> {
+  async consumer(
+    options: Partial<ConsumerOptions> & { replica?: string; failing?: Failing } = {},
+  ): Promise<BatchConsumer & { dead: string[] }> {
     const { replica = 'a', failing, ...rest } = options;
     const dead: string[] = [];
-    const consumer = new BatchConsumer({ kafka: this.connect(), group: 'attribution', routes: [this.reversalRoute(replica, failing)], database: this.database, producer: this.producer, writeOutbox, log, onDead: (reason) => dead.push(reason), ...rest });
+    const consumer = new BatchConsumer({
+      kafka: this.connect(),
+      group: 'attribution',
+      routes: [this.reversalRoute(replica, failing)],
+      database: this.database,
+      producer: this.producer,
+      writeOutbox,
+      log,
+      onDead: (reason) => dead.push(reason),
+      ...rest,
+    });
     await consumer.start();
     let stopped: Promise<void> | undefined;
     const stop = consumer.stop.bind(consumer);
@@ -78,7 +96,10 @@ export class Testbed {
       for (const { data } of events) await failing(data);
       const rows = JSON.stringify(events.map((e) => ({ tenant: e.data.tenantId, id: e.id })).sort((a, b) => (a.id < b.id ? -1 : 1)));
       await tx.$executeRawUnsafe(`INSERT INTO deeds SELECT r->>'id', $2 FROM jsonb_array_elements($1::jsonb) r`, rows, replica);
-      await tx.$executeRawUnsafe(`INSERT INTO effects SELECT (r->>'tenant')::uuid, r->>'id' FROM jsonb_array_elements($1::jsonb) r ORDER BY 1, 2 ON CONFLICT DO NOTHING`, rows);
+      await tx.$executeRawUnsafe(
+        `INSERT INTO effects SELECT (r->>'tenant')::uuid, r->>'id' FROM jsonb_array_elements($1::jsonb) r ORDER BY 1, 2 ON CONFLICT DO NOTHING`,
+        rows,
+      );
       return [];
     });
   }
@@ -91,7 +112,9 @@ export class Testbed {
   }
 
   effects(ids: readonly string[]): Promise<string[]> {
-    return this.database.transaction([ReversalReceived.sample.tenantId], async (tx) => (await tx.$queryRawUnsafe<{ id: string }[]>('SELECT id FROM effects WHERE id = ANY ($1::text[]) ORDER BY id', ids)).map((r) => r.id));
+    return this.database.transaction([ReversalReceived.sample.tenantId], async (tx) =>
+      (await tx.$queryRawUnsafe<{ id: string }[]>('SELECT id FROM effects WHERE id = ANY ($1::text[]) ORDER BY id', ids)).map((r) => r.id),
+    );
   }
 
   deeds(ids: readonly string[]): Promise<{ id: string; replica: string }[]> {
@@ -111,7 +134,11 @@ export class Testbed {
     try {
       const [committed] = await admin.fetchOffsets({ groupId: this.prefix + group, topics: [this.prefix + topic] });
       const ends = await admin.fetchTopicOffsets(this.prefix + topic);
-      return ends.reduce((sum, end) => sum + Number(end.high) - Math.max(0, Number(committed?.partitions.find((p) => p.partition === end.partition)?.offset ?? 0)), 0);
+      return ends.reduce(
+        (sum, end) =>
+          sum + Number(end.high) - Math.max(0, Number(committed?.partitions.find((p) => p.partition === end.partition)?.offset ?? 0)),
+        0,
+      );
     } finally {
       await admin.disconnect();
     }
@@ -121,7 +148,12 @@ export class Testbed {
 /** Throws, or does not, before a reversal takes effect. */
 export type Failing = (reversal: ReversalReceivedData) => unknown;
 
-export const reversal = (reason = 'item returned'): ReversalReceivedData => ({ ...ReversalReceived.sample, reversalId: randomUUID(), externalId: randomUUID(), reason });
+export const reversal = (reason = 'item returned'): ReversalReceivedData => ({
+  ...ReversalReceived.sample,
+  reversalId: randomUUID(),
+  externalId: randomUUID(),
+  reason,
+});
 
 export const messageOf = (data: ReversalReceivedData, partition?: number): Message => {
   const { key, value, headers } = encode(emit(ReversalReceived, data));

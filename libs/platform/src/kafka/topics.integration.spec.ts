@@ -10,7 +10,10 @@ afterAll(() => bed.producer.close());
 
 const settingsOf = (topic: string) =>
   withAdmin(bed.kafka, async (admin) => {
-    const { resources } = await admin.describeConfigs({ includeSynonyms: false, resources: [{ type: ConfigResourceTypes.TOPIC, name: bed.prefix + topic }] });
+    const { resources } = await admin.describeConfigs({
+      includeSynonyms: false,
+      resources: [{ type: ConfigResourceTypes.TOPIC, name: bed.prefix + topic }],
+    });
     return Object.fromEntries(resources[0]!.configEntries.map((e) => [e.configName, e.configValue]));
   });
 
@@ -20,14 +23,25 @@ describe('the topics', () => {
     expect(all[0]).toHaveLength(plannedTopics('').length);
     expect((await createTopics(bed.kafka)).map((t) => t.did)).toEqual(plannedTopics('').map(() => 'kept'));
     expect(await settingsOf(TOPICS.catalog)).toMatchObject({ 'cleanup.policy': 'compact' });
-    expect(Number((await settingsOf(`${TOPICS.clicks}.dlq.attribution`))['max.message.bytes'])).toBeGreaterThan(Number((await settingsOf(TOPICS.clicks))['max.message.bytes']));
+    expect(Number((await settingsOf(`${TOPICS.clicks}.dlq.attribution`))['max.message.bytes'])).toBeGreaterThan(
+      Number((await settingsOf(TOPICS.clicks))['max.message.bytes']),
+    );
   }, 90_000);
 
   it('get back what was changed by hand, and keep what an operator added', async () => {
     await withAdmin(bed.kafka, (admin) =>
       admin.alterConfigs({
         validateOnly: false,
-        resources: [{ type: ConfigResourceTypes.TOPIC, name: bed.prefix + TOPICS.clicks, configEntries: [{ name: 'retention.ms', value: '1000' }, { name: 'segment.bytes', value: '2000000' }] }],
+        resources: [
+          {
+            type: ConfigResourceTypes.TOPIC,
+            name: bed.prefix + TOPICS.clicks,
+            configEntries: [
+              { name: 'retention.ms', value: '1000' },
+              { name: 'segment.bytes', value: '2000000' },
+            ],
+          },
+        ],
       }),
     );
     const changes = await createTopics(bed.kafka);

@@ -54,26 +54,55 @@ export async function createTopics(kafka: KafkaConnection): Promise<TopicChange[
     const existing = new Set(await admin.listTopics());
     const missing = plans.filter((plan) => !existing.has(plan.topic));
     if (missing.length > 0) {
-      await admin.createTopics({ waitForLeaders: true, topics: missing.map(({ topic, partitions, configs }) => ({ topic, numPartitions: partitions, replicationFactor: -1, configEntries: entriesOf(configs) })) });
+      await admin.createTopics({
+        waitForLeaders: true,
+        topics: missing.map(({ topic, partitions, configs }) => ({
+          topic,
+          numPartitions: partitions,
+          replicationFactor: -1,
+          configEntries: entriesOf(configs),
+        })),
+      });
     }
     const present = plans.filter((plan) => existing.has(plan.topic));
     const configured = await configure(admin, present);
     const grown = await grow(admin, present);
     await answering(admin, [...missing, ...present.filter((plan) => grown.has(plan.topic))]);
-    return plans.map(({ topic }) => ({ topic, did: existing.has(topic) ? (grown.get(topic) ?? (configured.has(topic) ? 'configured' : 'kept')) : 'created' }));
+    return plans.map(({ topic }) => ({
+      topic,
+      did: existing.has(topic) ? (grown.get(topic) ?? (configured.has(topic) ? 'configured' : 'kept')) : 'created',
+    }));
   });
 }
 
-const entriesOf = (configs: Readonly<Record<string, string>>): { name: string; value: string }[] => Object.entries(configs).map(([name, value]) => ({ name, value }));
+const entriesOf = (configs: Readonly<Record<string, string>>): { name: string; value: string }[] =>
+  Object.entries(configs).map(([name, value]) => ({ name, value }));
 
 /** The request replaces the whole configuration of a topic, so what was set by hand is sent along. Gives the topics that it changed. */
 async function configure(admin: Admin, plans: readonly TopicPlan[]): Promise<Set<string>> {
   if (plans.length === 0) return new Set();
-  const described = await admin.describeConfigs({ includeSynonyms: false, resources: plans.map(({ topic }) => ({ type: ConfigResourceTypes.TOPIC, name: topic })) });
-  const current = new Map(described.resources.map((r) => [r.resourceName, Object.fromEntries(r.configEntries.filter((e) => Number(e.configSource) === SET_ON_TOPIC).map((e) => [e.configName, e.configValue]))]));
-  const differing = plans.filter(({ topic, configs }) => Object.entries(configs).some(([name, value]) => current.get(topic)?.[name] !== value));
+  const described = await admin.describeConfigs({
+    includeSynonyms: false,
+    resources: plans.map(({ topic }) => ({ type: ConfigResourceTypes.TOPIC, name: topic })),
+  });
+  const current = new Map(
+    described.resources.map((r) => [
+      r.resourceName,
+      Object.fromEntries(r.configEntries.filter((e) => Number(e.configSource) === SET_ON_TOPIC).map((e) => [e.configName, e.configValue])),
+    ]),
+  );
+  const differing = plans.filter(({ topic, configs }) =>
+    Object.entries(configs).some(([name, value]) => current.get(topic)?.[name] !== value),
+  );
   if (differing.length > 0) {
-    await admin.alterConfigs({ validateOnly: false, resources: differing.map(({ topic, configs }) => ({ type: ConfigResourceTypes.TOPIC, name: topic, configEntries: entriesOf({ ...current.get(topic), ...configs }) })) });
+    await admin.alterConfigs({
+      validateOnly: false,
+      resources: differing.map(({ topic, configs }) => ({
+        type: ConfigResourceTypes.TOPIC,
+        name: topic,
+        configEntries: entriesOf({ ...current.get(topic), ...configs }),
+      })),
+    });
   }
   return new Set(differing.map((plan) => plan.topic));
 }

@@ -47,6 +47,9 @@ export class Watermarks {
   private async disconnect(): Promise<void> {
     const admin = this.admin;
     this.admin = null;
-    await within(1_000, admin?.disconnect().catch(() => undefined));
+    await within(
+      1_000,
+      admin?.disconnect().catch(() => undefined),
+    );
   }
 }

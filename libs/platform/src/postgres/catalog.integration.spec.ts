@@ -5,7 +5,16 @@ import { join } from 'node:path';
 import type { Database } from '../ports';
 import { createLog } from '../run/log';
 import { type TestDatabase, testDatabase } from '../testing';
-import { allVersions, catalogRoutes, type CatalogType, entitiesById, knownTenants, linksByNumber, plansOfPrograms, programsOf } from './catalog';
+import {
+  allVersions,
+  catalogRoutes,
+  type CatalogType,
+  entitiesById,
+  knownTenants,
+  linksByNumber,
+  plansOfPrograms,
+  programsOf,
+} from './catalog';
 import { openDatabase } from './database';
 
 jest.setTimeout(60_000);
@@ -31,7 +40,11 @@ describe('the catalog that a service keeps', () => {
   const program = (over: object) => ({ ...ProgramChanged.sample, ...over });
 
   beforeAll(async () => {
-    db = await testDatabase('attribution', { adminUrl: stores().postgresAdminUrl, prefix: ownPrefix(), folder: join(__dirname, '../../prisma') });
+    db = await testDatabase('attribution', {
+      adminUrl: stores().postgresAdminUrl,
+      prefix: ownPrefix(),
+      folder: join(__dirname, '../../prisma'),
+    });
     worker = openDatabase({ url: db.worker, poolMax: 6, log: createLog('test', 'silent') });
   });
   afterAll(async () => {
@@ -42,10 +55,17 @@ describe('the catalog that a service keeps', () => {
   it('has the newest state of a link in whatever order its versions came, in one batch or several, at once too', async () => {
     const tenantId = randomUUID();
     const ids = Array.from({ length: 20 }, () => randomUUID());
-    const versions = ids.flatMap((id, i) => [3, 1, 2].map((version) => link({ tenantId, id, version, number: 1_000 + i, destination: `https://shop.example/${version}` })));
+    const versions = ids.flatMap((id, i) =>
+      [3, 1, 2].map((version) => link({ tenantId, id, version, number: 1_000 + i, destination: `https://shop.example/${version}` })),
+    );
     const halves = [versions.filter((_, i) => i % 2 === 0), versions.filter((_, i) => i % 2 === 1).reverse()];
     await Promise.all([...halves, [...versions].reverse()].map((half) => receive('link', ...half)));
-    const links = await worker.transaction([tenantId], (tx) => linksByNumber(tx, ids.map((_, i) => ({ tenantId, number: 1_000 + i }))));
+    const links = await worker.transaction([tenantId], (tx) =>
+      linksByNumber(
+        tx,
+        ids.map((_, i) => ({ tenantId, number: 1_000 + i })),
+      ),
+    );
     expect(links).toHaveLength(20);
     expect(new Set(links.map((l) => `${l.version} ${l.destination}`))).toEqual(new Set(['3 https://shop.example/3']));
     expect(heard).toContainEqual(['link', 60]);
@@ -56,7 +76,11 @@ describe('the catalog that a service keeps', () => {
     await receive('program', program({ tenantId, id, version: 2, name: 'second' }));
     await receive('program', program({ tenantId, id, version: 1, name: 'first' }), program({ tenantId, id, version: 3, name: 'third' }));
     const planId = randomUUID();
-    await receive('plan', { ...PlanChanged.sample, tenantId, id: planId, programId: id, version: 1 } as Entity, { ...PlanChanged.sample, tenantId, id: planId, programId: id, version: 2 } as Entity);
+    await receive(
+      'plan',
+      { ...PlanChanged.sample, tenantId, id: planId, programId: id, version: 1 } as Entity,
+      { ...PlanChanged.sample, tenantId, id: planId, programId: id, version: 2 } as Entity,
+    );
     const read = await worker.transaction([tenantId], async (tx) => ({
       all: await allVersions(tx, 'program', [{ tenantId, id }]),
       newest: await entitiesById(tx, 'program', [{ tenantId, id }]),

@@ -7,7 +7,12 @@ const raw = (sqlState: string, text: string) =>
   Object.assign(new Error(`Raw query failed. Code: \`${sqlState}\`. Message: \`${text}\``), {
     name: 'PrismaClientKnownRequestError',
     code: 'P2010',
-    meta: { driverAdapterError: { name: 'DriverAdapterError', cause: { originalCode: sqlState, originalMessage: text, kind: 'postgres', code: sqlState, severity: 'ERROR', message: text } } },
+    meta: {
+      driverAdapterError: {
+        name: 'DriverAdapterError',
+        cause: { originalCode: sqlState, originalMessage: text, kind: 'postgres', code: sqlState, severity: 'ERROR', message: text },
+      },
+    },
   });
 const kindOf = (error: unknown) => {
   const classified = classify(error);
@@ -42,7 +47,14 @@ describe('errors of Postgres', () => {
     expect(kindOf(new Error('Connection terminated unexpectedly'))).toBe('connection');
     expect(kindOf(new Error('Client has encountered a connection error and is not queryable'))).toBe('connection');
     expect(kindOf(new Error('Query read timeout'))).toBe('timeout');
-    expect(kindOf(Object.assign(new Error('all addresses failed'), { name: 'AggregateError', errors: [Object.assign(new Error('x'), { code: 'ECONNREFUSED' })] }))).toBe('connection');
+    expect(
+      kindOf(
+        Object.assign(new Error('all addresses failed'), {
+          name: 'AggregateError',
+          errors: [Object.assign(new Error('x'), { code: 'ECONNREFUSED' })],
+        }),
+      ),
+    ).toBe('connection');
   });
 
   it('gives everything else back as it came, null too', () => {
@@ -53,6 +65,11 @@ describe('errors of Postgres', () => {
   });
 
   it('runs again what collided alone', () => {
-    expect([raw('40P01', ''), raw('40001', ''), raw('08006', ''), raw('23505', '')].map((error) => isCollision(classify(error)))).toEqual([true, true, false, false]);
+    expect([raw('40P01', ''), raw('40001', ''), raw('08006', ''), raw('23505', '')].map((error) => isCollision(classify(error)))).toEqual([
+      true,
+      true,
+      false,
+      false,
+    ]);
   });
 });

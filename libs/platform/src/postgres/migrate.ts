@@ -15,7 +15,15 @@ export async function migrate({ ownerUrl, folder }: { readonly ownerUrl: string;
 }
 
 /** The SQL that leads from one schema.prisma (or `empty`) to another: what a new migration starts from. The URL is any reachable database's. */
-export async function schemaDiff({ ownerUrl, from, to }: { readonly ownerUrl: string; readonly from: string; readonly to: string }): Promise<string> {
+export async function schemaDiff({
+  ownerUrl,
+  from,
+  to,
+}: {
+  readonly ownerUrl: string;
+  readonly from: string;
+  readonly to: string;
+}): Promise<string> {
   return (await engine<{ sql: string }>(ownerUrl, 'diff', from, to)).sql;
 }
 
@@ -34,8 +42,11 @@ export async function schemaDrift({ ownerUrl, schemaPath }: { readonly ownerUrl:
     const [schema, database] = [await columnsOf(client, 'drift'), await columnsOf(client, 'public')];
     return [...new Set([...schema.keys(), ...database.keys()])].sort().flatMap((name) => {
       const [said, is] = [schema.get(name), database.get(name)];
-      if (said === is || (said === undefined && isGround(name) && ![...schema.keys()].some((known) => tableOf(known) === tableOf(name)))) return [];
-      return [`${name}: schema.prisma says ${said ?? 'nothing of it'}, the database ${is === undefined ? 'has no such column' : `has ${is}`}`];
+      if (said === is || (said === undefined && isGround(name) && ![...schema.keys()].some((known) => tableOf(known) === tableOf(name))))
+        return [];
+      return [
+        `${name}: schema.prisma says ${said ?? 'nothing of it'}, the database ${is === undefined ? 'has no such column' : `has ${is}`}`,
+      ];
     });
   } finally {
     await client.query('ROLLBACK').catch(() => undefined);
@@ -66,7 +77,10 @@ async function columnsOf(client: Client, schema: string): Promise<Map<string, st
 
 async function engine<T>(ownerUrl: string, ...args: string[]): Promise<T> {
   try {
-    const { stdout } = await promisify(execFile)(process.execPath, [PROGRAM, ...args], { maxBuffer: 16 << 20, env: { ...process.env, OWNER_URL: ownerUrl, NODE_OPTIONS: '--no-warnings' } });
+    const { stdout } = await promisify(execFile)(process.execPath, [PROGRAM, ...args], {
+      maxBuffer: 16 << 20,
+      env: { ...process.env, OWNER_URL: ownerUrl, NODE_OPTIONS: '--no-warnings' },
+    });
     return JSON.parse(stdout) as T;
   } catch (error) {
     throw new Error(String((error as { stderr?: string }).stderr || error).trim(), { cause: error });

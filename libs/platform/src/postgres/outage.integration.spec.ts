@@ -18,7 +18,10 @@ class Way {
   async open(to: URL): Promise<string> {
     this.server = createServer((near) => {
       const far = connect(Number(to.port || 5432), to.hostname);
-      for (const [from, into] of [[near, far], [far, near]] as const) {
+      for (const [from, into] of [
+        [near, far],
+        [far, near],
+      ] as const) {
         this.sockets.add(from);
         from.on('data', (bytes) => void (this.swallows || into.write(bytes)));
         from.on('error', () => undefined);
@@ -34,7 +37,6 @@ class Way {
     url.port = String((this.server.address() as { port: number }).port);
     return url.toString();
   }
-
 
   reset(): void {
     for (const socket of this.sockets) socket.resetAndDestroy();
@@ -57,10 +59,18 @@ describe('a database that cannot be reached', () => {
     return database;
   };
   const ask = (database: ReturnType<typeof open>) => database.untenanted((tx) => tx.$queryRawUnsafe<{ one: number }[]>('SELECT 1 AS one'));
-  const failureOf = (work: Promise<unknown>) => work.then(() => 'no failure', (error: unknown) => (error instanceof InfrastructureError ? error.kind : error));
+  const failureOf = (work: Promise<unknown>) =>
+    work.then(
+      () => 'no failure',
+      (error: unknown) => (error instanceof InfrastructureError ? error.kind : error),
+    );
 
   beforeAll(async () => {
-    db = await testDatabase('attribution', { adminUrl: stores().postgresAdminUrl, prefix: ownPrefix(), folder: join(__dirname, '../../prisma') });
+    db = await testDatabase('attribution', {
+      adminUrl: stores().postgresAdminUrl,
+      prefix: ownPrefix(),
+      folder: join(__dirname, '../../prisma'),
+    });
   });
   beforeEach(async () => {
     way = new Way();

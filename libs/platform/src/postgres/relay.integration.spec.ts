@@ -48,14 +48,18 @@ describe('the outbox relay', () => {
     closing.push(() => database.close());
     return database;
   };
-  const write = (key: string, value: string) => admin.query(`INSERT INTO outbox (topic, key, headers, value) VALUES ('baton.rewards.v1', $1, '{}', $2)`, [key, value]);
+  const write = (key: string, value: string) =>
+    admin.query(`INSERT INTO outbox (topic, key, headers, value) VALUES ('baton.rewards.v1', $1, '{}', $2)`, [key, value]);
   const relay = async (service: string, producer: Producer) => {
     const part = new OutboxRelay({ service, url: db.worker, database: open(), producer, log });
     await part.start();
     closing.push(() => part.stop());
     return part;
   };
-  const cutOff = (service: string) => admin.query(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = $1 AND datname = current_database()`, [`${service} relay`]);
+  const cutOff = (service: string) =>
+    admin.query(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = $1 AND datname = current_database()`, [
+      `${service} relay`,
+    ]);
   const unsent = async () => Number((await admin.query('SELECT count(*) FROM outbox WHERE published_at IS NULL')).rows[0].count);
 
   beforeAll(async () => {
@@ -76,12 +80,15 @@ describe('the outbox relay', () => {
     const wire = new Wire();
     const [held, go] = [gate(), gate()];
     let first = true;
-    await relay('one', wire.producer(async () => {
-      if (!first) return;
-      first = false;
-      held.open();
-      await go.opened;
-    }));
+    await relay(
+      'one',
+      wire.producer(async () => {
+        if (!first) return;
+        first = false;
+        held.open();
+        await go.opened;
+      }),
+    );
     await write('k', 'v1');
     await held.opened;
     // Version 1 is on its way and hangs. The leader is cut off; the other leads, and sends both versions.
@@ -125,7 +132,10 @@ describe('the outbox relay', () => {
 
   it('lets another lead within seconds when the leader has fallen silent', async () => {
     const [silent, other] = [new Lead(db.worker, 'silent relay'), new Lead(db.worker, 'other relay')];
-    closing.push(() => silent.drop(), () => other.drop());
+    closing.push(
+      () => silent.drop(),
+      () => other.drop(),
+    );
     expect(await silent.take()).toBe(true);
     expect(await other.take()).toBe(false);
     await eventually(() => other.take(), 30_000, 500);
@@ -136,32 +146,41 @@ describe('the outbox relay', () => {
     const wire = new Wire();
     let refuses = true;
     for (let i = 0; i < 40; i++) await write(`k${i % 8}`, `${Math.floor(i / 8)}`);
-    await relay('one', wire.producer(async (messages) => {
-      if (refuses && messages.some((m) => m.key === 'k3' && m.value === '1')) throw new UnsendableMessage('MESSAGE_TOO_LARGE');
-    }));
+    await relay(
+      'one',
+      wire.producer(async (messages) => {
+        if (refuses && messages.some((m) => m.key === 'k3' && m.value === '1')) throw new UnsendableMessage('MESSAGE_TOO_LARGE');
+      }),
+    );
     await eventually(async () => (await unsent()) === 4);
     expect(wire.topic.filter((m) => m.startsWith('k3:'))).toEqual(['k3:0']);
     expect(new Set(wire.topic).size).toBe(36);
     refuses = false;
     await eventually(async () => (await unsent()) === 0);
     expect(wire.topic.filter((m) => m.startsWith('k3:'))).toEqual(['k3:0', 'k3:1', 'k3:2', 'k3:3', 'k3:4']);
-    for (let k = 0; k < 8; k++) expect([...new Set(wire.topic.filter((m) => m.startsWith(`k${k}:`)))]).toEqual([0, 1, 2, 3, 4].map((v) => `k${k}:${v}`));
+    for (let k = 0; k < 8; k++)
+      expect([...new Set(wire.topic.filter((m) => m.startsWith(`k${k}:`)))]).toEqual([0, 1, 2, 3, 4].map((v) => `k${k}:${v}`));
   });
 
   it('goes on after Kafka failed, and loses nothing', async () => {
     const wire = new Wire();
     let failures = 3;
     await write('k', 'v1');
-    await relay('one', wire.producer(async () => {
-      if (failures-- > 0) throw new InfrastructureError('kafka', 'timeout');
-    }));
+    await relay(
+      'one',
+      wire.producer(async () => {
+        if (failures-- > 0) throw new InfrastructureError('kafka', 'timeout');
+      }),
+    );
     await write('k', 'v2');
     await eventually(async () => (await unsent()) === 0);
     expect(wire.topic).toEqual(['k:v1', 'k:v2']);
   });
 
   it('takes no more than a few megabytes at once, however large the rows', async () => {
-    await admin.query(`INSERT INTO outbox (topic, key, headers, value) SELECT 'baton.rewards.v1', 'k' || n, '{}', repeat('x', 250000) FROM generate_series(1, 60) AS n ORDER BY n`);
+    await admin.query(
+      `INSERT INTO outbox (topic, key, headers, value) SELECT 'baton.rewards.v1', 'k' || n, '{}', repeat('x', 250000) FROM generate_series(1, 60) AS n ORDER BY n`,
+    );
     const wire = new Wire();
     await relay('one', wire.producer());
     await eventually(async () => (await unsent()) === 0);
@@ -170,7 +189,9 @@ describe('the outbox relay', () => {
   });
 
   it('lets nobody who writes wait while it makes partitions', async () => {
-    await admin.query(`DO $$ DECLARE part text; BEGIN FOR part IN SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = 'outbox'::regclass AND inhrelid::regclass::text <> 'outbox_default' LOOP EXECUTE 'DROP TABLE ' || part; END LOOP; END $$`);
+    await admin.query(
+      `DO $$ DECLARE part text; BEGIN FOR part IN SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = 'outbox'::regclass AND inhrelid::regclass::text <> 'outbox_default' LOOP EXECUTE 'DROP TABLE ' || part; END LOOP; END $$`,
+    );
     const writer = new Client({ connectionString: db.adminUrl });
     await writer.connect();
     closing.push(() => writer.end());
@@ -188,10 +209,15 @@ describe('the outbox relay', () => {
     old.setUTCMinutes(0, 0, 0);
     const name = `outbox_${old.toISOString().replace(/[-T]/g, '').slice(0, 10)}`;
     await admin.query(`SET ROLE baton_attribution_owner`);
-    await admin.query(`CREATE TABLE ${name} PARTITION OF outbox FOR VALUES FROM ('${old.toISOString()}') TO ('${new Date(old.getTime() + 3_600_000).toISOString()}')`);
+    await admin.query(
+      `CREATE TABLE ${name} PARTITION OF outbox FOR VALUES FROM ('${old.toISOString()}') TO ('${new Date(old.getTime() + 3_600_000).toISOString()}')`,
+    );
     await admin.query('RESET ROLE');
-    await admin.query(`INSERT INTO outbox (created_at, topic, key, headers, value) VALUES ($1, 't', 'k', '{}', 'v')`, [new Date(old.getTime() + 60_000)]);
-    const maintain = async () => (await open().untenanted((tx) => tx.$queryRawUnsafe<{ dropped: number }[]>('SELECT baton_outbox_maintain() AS dropped')))[0]!.dropped;
+    await admin.query(`INSERT INTO outbox (created_at, topic, key, headers, value) VALUES ($1, 't', 'k', '{}', 'v')`, [
+      new Date(old.getTime() + 60_000),
+    ]);
+    const maintain = async () =>
+      (await open().untenanted((tx) => tx.$queryRawUnsafe<{ dropped: number }[]>('SELECT baton_outbox_maintain() AS dropped')))[0]!.dropped;
     expect(await maintain()).toBe(0);
     await admin.query(`UPDATE outbox SET published_at = now()`);
     expect(await maintain()).toBe(1);
