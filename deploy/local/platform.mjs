@@ -125,6 +125,13 @@ function kafkaOf({ KAFKA_BROKERS, TOPIC_PREFIX }) {
       await withAdmin((admin) => admin.deleteGroups([groupId])).catch(() => {});
       return messages;
     },
+    async produce(topic, messages) {
+      const producer = client.producer({ allowAutoTopicCreation: false });
+      await producer.connect();
+      for (let from = 0; from < messages.length; from += 1_000)
+        await producer.send({ topic: TOPIC_PREFIX + topic, acks: -1, messages: messages.slice(from, from + 1_000) });
+      await producer.disconnect();
+    },
     deadLetters: () =>
       withAdmin(async (admin) => {
         let count = 0;

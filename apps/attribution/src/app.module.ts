@@ -15,7 +15,8 @@ import { PostgresClickStore } from './click.store';
 import type { Env } from './env';
 import { PostgresFactStore } from './fact.store';
 import { PostgresPersonStore } from './person.store';
-import { PartitionKeeper, RecheckSweep } from './recheck.routes';
+import { Housekeeping } from './housekeeping.routes';
+import { RecheckSweep } from './recheck.routes';
 import { PostgresRecheckStore } from './recheck.store';
 import { revising, type Stores } from './revise';
 
@@ -48,12 +49,12 @@ export function compose({ service, env, log, fatal }: Context<Env>): Composition
     partitionsAtOnce: env.PARTITIONS_AT_ONCE,
     batchMax: env.BATCH_MAX,
   });
-  const partitions = new PartitionKeeper({ database, clicks: stores.clicks, log });
+  const housekeeping = new Housekeeping({ database, clicks: stores.clicks, attributions: stores.attributions, log });
   return {
     parts: [
       { name: 'database', stop: () => database.close() },
       { name: 'producer', stop: () => producer.close() },
-      partitions,
+      housekeeping,
       relay,
       sweep,
       consumer,

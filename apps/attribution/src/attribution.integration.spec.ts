@@ -1,6 +1,6 @@
 import { type AttributionRevisedData, type Outgoing } from '@baton/contracts';
 import { type TestDatabase, testDatabase } from '@baton/platform/testing';
-import { ownPrefix, stores as testStores } from '@baton/testing';
+import { eventually, ownPrefix, stores as testStores } from '@baton/testing';
 import { randomUUID } from 'node:crypto';
 import { postgresStores } from './app.module';
 import {
@@ -196,6 +196,15 @@ describe('attribution on Postgres', () => {
       'attributed',
     ]);
   });
+
+  it('refreshes the statistics of tables that changed much, and of no others', async () => {
+    await given(...Array.from({ length: 1_500 }, (_, i) => reversal(tenant, `order ${i}`, 'r', 1, at(0))));
+    const refresh = () => waiting.database.untenanted((tx) => postgresStores().attributions.refreshStatistics(tx));
+    // The server hears of a transaction's changes up to a second after it; reversals and identifiers are what changed.
+    let refreshed = 0;
+    await eventually(async () => (refreshed += await refresh()) >= 2, 15_000);
+    expect(await refresh()).toBe(0);
+  }, 20_000);
 
   it('puts clicks into partitions of their day, and those of other days into the default one', async () => {
     expect([made, await waiting.database.untenanted((tx) => postgresStores().clicks.makePartitions(tx))]).toEqual([39, 0]);

@@ -1,6 +1,7 @@
 import type { AttributionRevisedData } from '@baton/contracts';
 import type { Tx } from '@baton/platform';
 import type { Conversion } from './domain/facts';
+import { EXTERNAL } from './domain/naming';
 
 export interface ConversionKey {
   readonly tenantId: string;
@@ -45,6 +46,8 @@ export interface AttributionStore {
   toDecide(tx: Tx, persons: readonly PersonKey[], conversions: readonly ConversionKey[], pendingMs: number): Promise<ConversionRow[]>;
   write(tx: Tx, decided: readonly Decided[]): Promise<void>;
   externalIdsOf(tx: Tx, conversions: readonly { readonly tenantId: string; readonly conversionId: string }[]): Promise<ConversionKey[]>;
+  /** Lets the planner look again at tables that changed much; gives how many there were. Outside tenancy. */
+  refreshStatistics(tx: Tx): Promise<number>;
 }
 
 /** All of a transaction's tenants at once and sorted: taken in two goes, they could deadlock. */
@@ -60,21 +63,22 @@ export class PostgresAttributionStore implements AttributionStore {
 
   toDecide(tx: Tx, persons: readonly PersonKey[], conversions: readonly ConversionKey[], pendingMs: number): Promise<ConversionRow[]> {
     return tx.$queryRawUnsafe(
+      // Each look-up is bound to its key (LATERAL): a planner whose statistics are behind would read all of a tenant's rows instead.
       `WITH wanted AS (
-         SELECT i.tenant_id, substr(i.identifier, length('external:') + 1) AS external_id
-         FROM jsonb_to_recordset($1::jsonb) AS p("tenantId" uuid, root text) JOIN identifiers i ON i.tenant_id = p."tenantId" AND i.root = p.root AND starts_with(i.identifier, 'external:')
+         SELECT m.* FROM jsonb_to_recordset($1::jsonb) AS p("tenantId" uuid, root text)
+         CROSS JOIN LATERAL (SELECT i.tenant_id, i.external_id, i.root FROM identifiers i WHERE i.tenant_id = p."tenantId" AND i.root = p.root AND i.external_id IS NOT NULL OFFSET 0) AS m
          UNION
-         SELECT c."tenantId", c."externalId" FROM jsonb_to_recordset($2::jsonb) AS c("tenantId" uuid, "externalId" text)
+         SELECT m.* FROM jsonb_to_recordset($2::jsonb) AS n("tenantId" uuid, identifier text)
+         CROSS JOIN LATERAL (SELECT i.tenant_id, i.external_id, i.root FROM identifiers i WHERE i.tenant_id = n."tenantId" AND i.identifier = n.identifier OFFSET 0) AS m
        )
        SELECT c.tenant_id AS "tenantId", c.conversion_id AS "conversionId", c.external_id AS "externalId", c.receipt_id AS "receiptId", c.program_id AS "programId", c.type,
          c.amount_minor::float8 AS "amountMinor", c.currency, (extract(epoch FROM c.occurred_at) * 1000)::float8 AS "occurredAtMs", c.test, c.click_id AS "clickId", c.customer_id AS "customerId",
-         c.dropped_evidence AS "droppedEvidence", i.root, c.revision, c.content_hash AS "contentHash", c.settled AS "wasSettled", c.waiting_links::float8[] AS "waitingLinks", c.rests_on::text[] AS "restsOn",
+         c.dropped_evidence AS "droppedEvidence", w.root, c.revision, c.content_hash AS "contentHash", c.settled AS "wasSettled", c.waiting_links::float8[] AS "waitingLinks", c.rests_on::text[] AS "restsOn",
          (extract(epoch FROM c.received_at) * 1000)::float8 + $3::float8 AS "settlesAtMs", floor(extract(epoch FROM statement_timestamp()) * 1000)::float8 AS "nowMs"
-       FROM wanted w JOIN conversions c ON c.tenant_id = w.tenant_id AND c.external_id = w.external_id
-       JOIN identifiers i ON i.tenant_id = c.tenant_id AND i.identifier = 'external:' || c.external_id
-       ORDER BY c.tenant_id, c.conversion_id FOR UPDATE OF c`,
+       FROM (SELECT * FROM wanted ORDER BY tenant_id, external_id) AS w
+       CROSS JOIN LATERAL (SELECT * FROM conversions c WHERE c.tenant_id = w.tenant_id AND c.external_id = w.external_id ORDER BY c.conversion_id FOR UPDATE) AS c`,
       JSON.stringify(persons),
-      JSON.stringify(conversions),
+      JSON.stringify(conversions.map(({ tenantId, externalId }) => ({ tenantId, identifier: EXTERNAL + externalId }))),
       pendingMs,
     );
   }
@@ -101,5 +105,10 @@ export class PostgresAttributionStore implements AttributionStore {
        JOIN conversions c ON c.tenant_id = w."tenantId" AND c.conversion_id = w."conversionId"`,
       JSON.stringify(conversions),
     );
+  }
+
+  async refreshStatistics(tx: Tx): Promise<number> {
+    const [row] = await tx.$queryRawUnsafe<{ refreshed: number }[]>('SELECT refresh_statistics() AS refreshed');
+    return row?.refreshed ?? 0;
   }
 }

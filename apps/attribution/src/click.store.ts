@@ -94,8 +94,8 @@ export class PostgresClickStore implements ClickStore {
          CASE WHEN c.filled THEN jsonb_build_object('linkId', c.link_id, 'programId', c.program_id, 'partnerId', c.partner_id, 'bot', c.bot, 'prefetch', c.prefetch,
            'subIds', c.sub_ids, 'network', c.network, 'addressHash', c.address_hash, 'country', c.country) END AS record
        FROM jsonb_to_recordset($1::jsonb) AS p("tenantId" uuid, root text)
-       JOIN identifiers i ON i.tenant_id = p."tenantId" AND i.root = p.root AND i.day IS NOT NULL
-       JOIN clicks c ON c.tenant_id = i.tenant_id AND c.day = i.day AND c.click_id = substr(i.identifier, length('click_id:') + 1)`,
+       CROSS JOIN LATERAL (SELECT * FROM identifiers i WHERE i.tenant_id = p."tenantId" AND i.root = p.root AND i.click_id IS NOT NULL OFFSET 0) AS i
+       CROSS JOIN LATERAL (SELECT * FROM clicks c WHERE c.tenant_id = i.tenant_id AND c.day = i.day AND c.click_id = i.click_id OFFSET 0) AS c`,
       JSON.stringify(persons),
     );
   }

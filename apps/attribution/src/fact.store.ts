@@ -53,8 +53,8 @@ export class PostgresFactStore implements FactStore {
     return tx.$queryRawUnsafe(
       `SELECT r.tenant_id AS "tenantId", r.external_id AS "externalId", r.reversal_id AS "reversalId", r.amount_minor::float8 AS "amountMinor", r.currency,
          (extract(epoch FROM r.occurred_at) * 1000)::float8 AS "occurredAtMs", r.test
-       FROM (SELECT DISTINCT "tenantId", "externalId" FROM jsonb_to_recordset($1::jsonb) AS c("tenantId" uuid, "externalId" text)) c
-       JOIN reversals r ON r.tenant_id = c."tenantId" AND r.external_id = c."externalId"`,
+       FROM (SELECT DISTINCT "tenantId", "externalId" FROM jsonb_to_recordset($1::jsonb) AS c("tenantId" uuid, "externalId" text)) AS c
+       CROSS JOIN LATERAL (SELECT * FROM reversals r WHERE r.tenant_id = c."tenantId" AND r.external_id = c."externalId" OFFSET 0) AS r`,
       JSON.stringify(conversions),
     );
   }

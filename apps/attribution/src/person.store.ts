@@ -61,7 +61,7 @@ export class PostgresPersonStore implements PersonStore {
   private roots(tx: Tx, identifiers: readonly IdentifierKey[]): Promise<(IdentifierKey & { readonly root: string })[]> {
     return tx.$queryRawUnsafe(
       `SELECT i.tenant_id AS "tenantId", i.identifier, i.root FROM jsonb_to_recordset($1::jsonb) AS n("tenantId" uuid, identifier text)
-       JOIN identifiers i ON i.tenant_id = n."tenantId" AND i.identifier = n.identifier`,
+       CROSS JOIN LATERAL (SELECT * FROM identifiers i WHERE i.tenant_id = n."tenantId" AND i.identifier = n.identifier OFFSET 0) AS i`,
       JSON.stringify(identifiers),
     );
   }

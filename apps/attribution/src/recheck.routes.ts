@@ -1,6 +1,5 @@
 import type { Outgoing } from '@baton/contracts';
 import { type Database, gauge, InfrastructureError, type Log, type Part, type Tx } from '@baton/platform';
-import type { ClickStore } from './click.store';
 import { namingOf } from './domain/naming';
 import type { Recheck } from './recheck.store';
 import type { Revise, Stores } from './revise';
@@ -18,7 +17,6 @@ const EVERY_MS = 1_000;
 const BATCH_MAX = 500;
 /** Long enough for a batch; a replica that dies leaves its claims to the others after it. */
 const LEASE_MS = 30_000;
-const PARTITIONS_EVERY_MS = 3_600_000;
 
 /** Decides again what waits: when its time is over, or when the catalog moved. Every replica sweeps; a claim keeps them apart. */
 export class RecheckSweep implements Part {
@@ -94,33 +92,5 @@ export class RecheckSweep implements Part {
           this.next(EVERY_MS);
         });
     }, afterMs);
-  }
-}
-
-/** Makes the partitions of clicks ahead: at the start, and every hour. Until it succeeds, clicks go to the default partition. */
-export class PartitionKeeper implements Part {
-  readonly name = 'click partitions';
-  private timer: NodeJS.Timeout | undefined;
-
-  constructor(private readonly settings: { readonly database: Database; readonly clicks: ClickStore; readonly log: Log }) {}
-
-  async start(): Promise<void> {
-    await this.keep();
-    this.timer = setInterval(() => void this.keep(), PARTITIONS_EVERY_MS);
-  }
-
-  async stop(): Promise<void> {
-    clearInterval(this.timer);
-    return Promise.resolve();
-  }
-
-  private async keep(): Promise<void> {
-    const { database, clicks, log } = this.settings;
-    try {
-      const made = await database.untenanted((tx) => clicks.makePartitions(tx));
-      if (made > 0) log.info({ made }, 'made partitions for clicks');
-    } catch (error) {
-      log.warn({ err: error }, 'cannot make partitions for clicks yet');
-    }
   }
 }

@@ -1,13 +1,13 @@
 import { AttributionRevised, emit, nameId, type Outgoing, peekClickId } from '@baton/contracts';
-import { allVersions, counter, linksByNumber, type Tx } from '@baton/platform';
+import { counter, type Tx } from '@baton/platform';
 import type { AttributionStore, ConversionRow, Decided, PersonKey } from './attribution.store';
-import type { ClickKey, ClickRow, ClickStore, RecordedClick } from './click.store';
+import type { ClickKey, ClickStore, RecordedClick } from './click.store';
 import { attribute } from './domain/attribute';
-import type { Click, LinkPlace, Terms } from './domain/facts';
 import { CLICK, CUSTOMER, dayOf, EXTERNAL, type Naming, valuesOf } from './domain/naming';
 import { merge } from './domain/persons';
-import { termsInForce } from './domain/terms';
 import type { FactStore } from './fact.store';
+import { distinct } from './grouping';
+import { readKnown } from './known';
 import type { PersonStore } from './person.store';
 import type { RecheckStore } from './recheck.store';
 
@@ -97,7 +97,7 @@ function joined(before: ReadonlyMap<string, string>, roots: ReadonlyMap<string, 
 
 async function decide(stores: Stores, tx: Tx, rows: readonly ConversionRow[]): Promise<Outgoing[]> {
   if (rows.length === 0) return [];
-  const known = await read(stores, tx, rows);
+  const known = await readKnown(stores, tx, rows);
   const decided: Decided[] = [];
   const due: { tenantId: string; conversionId: string; atMs: number }[] = [];
   const over: ConversionRow[] = [];
@@ -147,60 +147,6 @@ function stateOf(
   return { tenantId, conversionId, contentHash, settled, waitingLinks, restsOn: programIds, revision, revised };
 }
 
-/** Everything that the decisions need, in four reads whatever the number of conversions. */
-async function read({ facts, clicks }: Stores, tx: Tx, rows: readonly ConversionRow[]) {
-  const reversals = groupBy(await facts.reversalsOf(tx, rows), (r) => `${r.tenantId} ${r.externalId}`);
-  const touched = await clicks.ofPersons(
-    tx,
-    distinct(rows, personOf).map(({ tenantId, root }) => ({ tenantId, root })),
-  );
-  const unrecorded = distinct(
-    touched.filter((c) => !c.record).map((c) => ({ tenantId: c.tenantId, number: readId(c).linkNumber })),
-    (l) => `${l.tenantId} ${l.number}`,
-  );
-  const links = new Map(
-    (await linksByNumber(tx, unrecorded)).map((l) => [
-      `${l.tenantId} ${l.number}`,
-      { linkId: l.id, programId: l.programId, partnerId: l.partnerId },
-    ]),
-  );
-  const byPerson = groupBy(touched, personOf, (row) => clickOf(row, links));
-  const programs = [
-    ...[...rows, ...touched.map((c) => ({ tenantId: c.tenantId, programId: c.record?.programId ?? null }))],
-    ...[...links].map(([key, link]) => ({ tenantId: tenantOf(key), programId: link.programId })),
-  ];
-  const wanted = distinct(
-    programs.flatMap(({ tenantId, programId }) => (programId ? [{ tenantId, id: programId }] : [])),
-    (p) => `${p.tenantId} ${p.id}`,
-  );
-  const versions = groupBy(await allVersions(tx, 'program', wanted), (p) => `${p.tenantId} ${p.id}`);
-  return {
-    reversals: (row: ConversionRow) => reversals.get(`${row.tenantId} ${row.externalId}`) ?? [],
-    clicks: (row: ConversionRow) => byPerson.get(personOf(row)) ?? [],
-    terms: (row: ConversionRow): ReadonlyMap<string, Terms> => {
-      const ids = [row.programId, ...(byPerson.get(personOf(row)) ?? []).map((c) => (c.record ?? c.link)?.programId)];
-      return new Map(
-        distinct(ids, String).flatMap((id) => {
-          const terms = id ? termsInForce(versions.get(`${row.tenantId} ${id}`) ?? [], row.occurredAtMs) : undefined;
-          return id && terms ? [[id, terms] as const] : [];
-        }),
-      );
-    },
-  };
-}
-
-function clickOf(row: ClickRow, links: ReadonlyMap<string, LinkPlace>): Click {
-  const { linkNumber, occurredAtMs } = readId(row);
-  return {
-    clickId: row.clickId,
-    linkNumber,
-    occurredAtMs,
-    customerIds: row.customerIds,
-    record: row.record,
-    link: links.get(`${row.tenantId} ${linkNumber}`) ?? null,
-  };
-}
-
 /** Customers and clicks that one fact names together. */
 function tiesOf(namings: readonly Naming[]): (ClickKey & { customerIds: string[] })[] {
   const ties = new Map<string, ClickKey & { customerIds: string[] }>();
@@ -216,13 +162,6 @@ function tiesOf(namings: readonly Naming[]): (ClickKey & { customerIds: string[]
   return [...ties.values()];
 }
 
-/** Stored click ids were verified before they were stored. */
-function readId({ clickId }: { readonly clickId: string }): { linkNumber: number; occurredAtMs: number } {
-  const id = peekClickId(clickId);
-  if (!id) throw new Error(`the stored click id ${clickId} is not one`);
-  return id;
-}
-
 function clickKeyOf({ tenantId, identifier }: { readonly tenantId: string; readonly identifier: string }): ClickKey[] {
   if (!identifier.startsWith(CLICK)) return [];
   const clickId = identifier.slice(CLICK.length);
@@ -234,22 +173,3 @@ function clickKeyOf({ tenantId, identifier }: { readonly tenantId: string; reado
 const keyOf = ({ tenantId, identifier }: { readonly tenantId: string; readonly identifier: string }): string => `${tenantId} ${identifier}`;
 const tenantOf = (key: string): string => key.slice(0, 36);
 const restOf = (key: string): string => key.slice(37);
-const personOf = ({ tenantId, root }: PersonKey): string => `${tenantId} ${root}`;
-
-const distinct = <T>(values: readonly T[], key: (value: T) => string): T[] => [
-  ...new Map(values.map((value) => [key(value), value])).values(),
-];
-
-function groupBy<T, R = T>(
-  values: readonly T[],
-  key: (value: T) => string,
-  of: (value: T) => R = (value) => value as unknown as R,
-): Map<string, R[]> {
-  const groups = new Map<string, R[]>();
-  for (const value of values) {
-    const group = groups.get(key(value));
-    if (group) group.push(of(value));
-    else groups.set(key(value), [of(value)]);
-  }
-  return groups;
-}

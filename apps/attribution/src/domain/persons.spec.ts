@@ -8,11 +8,8 @@ function components(namings: readonly (readonly string[])[]): Map<string, string
     changed = false;
     for (const naming of namings) {
       const smallest = naming.map((name) => root.get(name) as string).sort()[0] as string;
-      for (const name of naming)
-        if (root.get(name) !== smallest) {
-          changed = true;
-          root.set(name, smallest);
-        }
+      changed ||= naming.some((name) => root.get(name) !== smallest);
+      for (const name of naming) root.set(name, smallest);
     }
   }
   return root;

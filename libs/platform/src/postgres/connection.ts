@@ -28,9 +28,7 @@ export class Connection extends Client {
 }
 
 const impatient = (config: unknown): unknown =>
-  typeof config === 'object' && config !== null && (config as { text?: string }).text === 'BEGIN'
-    ? { ...config, query_timeout: BEGIN_TIMEOUT_MS }
-    : config;
+  typeof config === 'object' && config !== null && (config as { text?: string }).text === 'BEGIN' ? { ...config, query_timeout: BEGIN_TIMEOUT_MS } : config;
 
 /** Ends a connection of its own within a second: on a silent one pg would wait for a farewell that never comes. */
 export async function endConnection(client: Client): Promise<void> {
