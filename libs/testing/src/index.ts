@@ -2,3 +2,4 @@ export * from './eventually';
 export * from './proxy';
 export * from './stores';
 export * from './tenancy';
+export type { Fill } from './tenancy-row';
