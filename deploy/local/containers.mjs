@@ -25,7 +25,11 @@ export async function startContainers() {
       return running;
     });
   const stop = () => Promise.all(started.map((container) => container.stop().catch(() => {})));
-  const results = await Promise.allSettled([start('kafka', kafkaContainer()), start('postgres', postgresContainer()), start('redis', redisContainer())]);
+  const results = await Promise.allSettled([
+    start('kafka', kafkaContainer()),
+    start('postgres', postgresContainer()),
+    start('redis', redisContainer()),
+  ]);
   const failure = results.find((result) => result.status === 'rejected');
   if (failure) {
     await stop();
@@ -55,10 +59,7 @@ function postgresContainer() {
 
 function redisContainer() {
   const { GenericContainer, Wait } = require('testcontainers');
-  return (
-    new GenericContainer(IMAGES.redis).withExposedPorts(6379).withWaitStrategy(Wait.forLogMessage(/Ready to accept connections/)),
-    null,
-  );
+  return new GenericContainer(IMAGES.redis).withExposedPorts(6379).withWaitStrategy(Wait.forLogMessage(/Ready to accept connections/));
 }
 
 /**
@@ -78,29 +79,27 @@ function kafkaContainer() {
       await logged(container, /Kafka Server started/, 120_000);
     }
   }
-  return (
-    new Broker(IMAGES.kafka)
-      .withExposedPorts(9092)
-      .withEnvironment({
-        KAFKA_NODE_ID: '1',
-        KAFKA_PROCESS_ROLES: 'broker,controller',
-        KAFKA_CONTROLLER_QUORUM_VOTERS: '1@localhost:9094',
-        KAFKA_CONTROLLER_LISTENER_NAMES: 'CONTROLLER',
-        KAFKA_LISTENERS: 'OUTSIDE://:9092,INSIDE://:9093,CONTROLLER://:9094',
-        KAFKA_LISTENER_SECURITY_PROTOCOL_MAP: 'OUTSIDE:PLAINTEXT,INSIDE:PLAINTEXT,CONTROLLER:PLAINTEXT',
-        KAFKA_INTER_BROKER_LISTENER_NAME: 'INSIDE',
-        KAFKA_OFFSETS_TOPIC_REPLICATION_FACTOR: '1',
-        KAFKA_OFFSETS_TOPIC_NUM_PARTITIONS: '10',
-        KAFKA_TRANSACTION_STATE_LOG_REPLICATION_FACTOR: '1',
-        KAFKA_TRANSACTION_STATE_LOG_MIN_ISR: '1',
-        KAFKA_GROUP_INITIAL_REBALANCE_DELAY_MS: '0',
-        KAFKA_AUTO_CREATE_TOPICS_ENABLE: 'false',
-        KAFKA_MESSAGE_MAX_BYTES: '2097152',
-        KAFKA_HEAP_OPTS: '-Xmx512m',
-      })
-      .withEntrypoint(['sh', '-c', `echo ${waiting}; while [ ! -s ${script} ]; do sleep 0.1; done; exec sh ${script}`])
-      .withWaitStrategy(Wait.forLogMessage(waiting))
-  );
+  return new Broker(IMAGES.kafka)
+    .withExposedPorts(9092)
+    .withEnvironment({
+      KAFKA_NODE_ID: '1',
+      KAFKA_PROCESS_ROLES: 'broker,controller',
+      KAFKA_CONTROLLER_QUORUM_VOTERS: '1@localhost:9094',
+      KAFKA_CONTROLLER_LISTENER_NAMES: 'CONTROLLER',
+      KAFKA_LISTENERS: 'OUTSIDE://:9092,INSIDE://:9093,CONTROLLER://:9094',
+      KAFKA_LISTENER_SECURITY_PROTOCOL_MAP: 'OUTSIDE:PLAINTEXT,INSIDE:PLAINTEXT,CONTROLLER:PLAINTEXT',
+      KAFKA_INTER_BROKER_LISTENER_NAME: 'INSIDE',
+      KAFKA_OFFSETS_TOPIC_REPLICATION_FACTOR: '1',
+      KAFKA_OFFSETS_TOPIC_NUM_PARTITIONS: '10',
+      KAFKA_TRANSACTION_STATE_LOG_REPLICATION_FACTOR: '1',
+      KAFKA_TRANSACTION_STATE_LOG_MIN_ISR: '1',
+      KAFKA_GROUP_INITIAL_REBALANCE_DELAY_MS: '0',
+      KAFKA_AUTO_CREATE_TOPICS_ENABLE: 'false',
+      KAFKA_MESSAGE_MAX_BYTES: '2097152',
+      KAFKA_HEAP_OPTS: '-Xmx512m',
+    })
+    .withEntrypoint(['sh', '-c', `echo ${waiting}; while [ ! -s ${script} ]; do sleep 0.1; done; exec sh ${script}`])
+    .withWaitStrategy(Wait.forLogMessage(waiting));
 }
 
 async function logged(container, pattern, deadlineMs) {

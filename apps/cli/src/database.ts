@@ -11,7 +11,10 @@ export function registerDatabase(program: Command): void {
     .command('bootstrap')
     .description('make the database and the roles (owner, api, worker) of every service that has one')
     .option('--json', 'print JSON')
-    .addHelpText('after', `\nReads POSTGRES_ADMIN_URL, DATABASE_PREFIX (default baton_) and DATABASE_PASSWORD. Safe to run again.\nExample: POSTGRES_ADMIN_URL=postgresql://postgres:secret@db/postgres DATABASE_PASSWORD=secret npm run baton -- db bootstrap`)
+    .addHelpText(
+      'after',
+      `\nReads POSTGRES_ADMIN_URL, DATABASE_PREFIX (default baton_) and DATABASE_PASSWORD. Safe to run again.\nExample: POSTGRES_ADMIN_URL=postgresql://postgres:secret@db/postgres DATABASE_PASSWORD=secret npm run baton -- db bootstrap`,
+    )
     .action(async ({ json }: { json?: boolean }) => {
       const made = await bootstrapDatabases(bootstrapOptions());
       if (json) console.log(JSON.stringify([...made.values()].map(({ database }) => database)));
@@ -22,13 +25,23 @@ export function registerDatabase(program: Command): void {
     .description('apply the migrations that a database has not had')
     .option('--app <name>', `one service alone: ${DATABASE_SERVICES.join(', ')}`)
     .option('--json', 'print JSON')
-    .addHelpText('after', `\nReads OWNER_DATABASE_URL (with --app), else POSTGRES_ADMIN_URL, DATABASE_PREFIX and DATABASE_PASSWORD. Replicas that start at once wait for each other.\nExample: npm run baton -- migrate --app attribution`)
+    .addHelpText(
+      'after',
+      `\nReads OWNER_DATABASE_URL (with --app), else POSTGRES_ADMIN_URL, DATABASE_PREFIX and DATABASE_PASSWORD. Replicas that start at once wait for each other.\nExample: npm run baton -- migrate --app attribution`,
+    )
     .action(async ({ app, json }: { app?: string; json?: boolean }) => {
       const services = app === undefined ? DATABASE_SERVICES : [known(app)];
       // Each has a lock and a database of its own: they need not wait for each other.
-      const applied = await Promise.all(services.map(async (service) => ({ service, applied: await migrate({ ownerUrl: ownerUrl(service, app !== undefined), folder: migrationsOf(service) }) })));
+      const applied = await Promise.all(
+        services.map(async (service) => ({
+          service,
+          applied: await migrate({ ownerUrl: ownerUrl(service, app !== undefined), folder: migrationsOf(service) }),
+        })),
+      );
       if (json) console.log(JSON.stringify(applied));
-      else for (const { service, applied: names } of applied) console.log(`${service}: ${names.length > 0 ? `applied ${names.join(', ')}` : 'up to date'}`);
+      else
+        for (const { service, applied: names } of applied)
+          console.log(`${service}: ${names.length > 0 ? `applied ${names.join(', ')}` : 'up to date'}`);
     });
   migrations
     .command('diff')
