@@ -9,7 +9,11 @@ module.exports = class CountReporter {
     mkdirSync(folder, { recursive: true });
     // A suite that could not even be loaded has no tests that failed: it counts as one.
     const broken = results.testResults.filter((suite) => suite.testExecError && suite.numFailingTests === 0).length;
-    const count = { passed: results.numPassedTests, failed: results.numFailedTests + broken, skipped: results.numPendingTests + results.numTodoTests };
+    const count = {
+      passed: results.numPassedTests,
+      failed: results.numFailedTests + broken,
+      skipped: results.numPendingTests + results.numTodoTests,
+    };
     writeFileSync(join(folder, `${process.pid}-${Date.now()}.json`), JSON.stringify(count));
   }
 };

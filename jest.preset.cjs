@@ -28,9 +28,18 @@ module.exports = (folder) => {
   return {
     rootDir: folder,
     passWithNoTests: true,
+    // Real stores on a busy machine: a test that hangs still ends, and a slow one is not a failure.
+    testTimeout: 60_000,
     reporters: ['default', require.resolve('./jest.count.cjs')],
     projects: [
-      { ...shared, displayName: 'unit', rootDir: folder, id: `${name}-unit`, testMatch: ['<rootDir>/src/**/*.spec.ts'], testPathIgnorePatterns: ['\\.integration\\.spec\\.ts$'] },
+      {
+        ...shared,
+        displayName: 'unit',
+        rootDir: folder,
+        id: `${name}-unit`,
+        testMatch: ['<rootDir>/src/**/*.spec.ts'],
+        testPathIgnorePatterns: ['\\.integration\\.spec\\.ts$'],
+      },
       {
         ...shared,
         displayName: 'integration',

@@ -9,5 +9,10 @@ export default async function setup() {
   await build();
   const platform = await startPlatform({ name: 'e2e', replicas: 1, env: { LOG_LEVEL: 'warn', PENDING_MS: '3000' } });
   globalThis.__platform = platform;
-  process.env.E2E_PLATFORM = JSON.stringify({ urls: platform.urls, stores: platform.stores, adminKey: secrets().adminKey, clickIdKeys: secrets().clickIdKeys });
+  process.env.E2E_PLATFORM = JSON.stringify({
+    urls: platform.urls,
+    stores: platform.stores,
+    adminKey: secrets().adminKey,
+    clickIdKeys: secrets().clickIdKeys,
+  });
 }

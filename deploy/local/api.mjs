@@ -13,7 +13,11 @@ export async function call(url, { method = 'GET', body, headers = {}, timeoutMs 
       signal: AbortSignal.timeout(timeoutMs),
     });
     const text = await answer.text();
-    return { status: answer.status, headers: answer.headers, body: /json/.test(answer.headers.get('content-type') ?? '') ? JSON.parse(text) : text };
+    return {
+      status: answer.status,
+      headers: answer.headers,
+      body: /json/.test(answer.headers.get('content-type') ?? '') ? JSON.parse(text) : text,
+    };
   } catch (error) {
     return { status: 0, headers: new Headers(), body: null, error: error.cause?.message ?? error.message };
   }
@@ -22,14 +26,29 @@ export async function call(url, { method = 'GET', body, headers = {}, timeoutMs 
 /** The same, where anything but the expected status ends the run with what was answered. */
 export async function must(url, options = {}, expected = [200, 201]) {
   const answer = await call(url, options);
-  if (!expected.includes(answer.status)) throw new Trouble(`${options.method ?? 'GET'} ${url} answered ${answer.status || `nothing (${answer.error})`}: ${JSON.stringify(answer.body)}`);
+  if (!expected.includes(answer.status))
+    throw new Trouble(
+      `${options.method ?? 'GET'} ${url} answered ${answer.status || `nothing (${answer.error})`}: ${JSON.stringify(answer.body)}`,
+    );
   return answer;
 }
 
 /** The operator's way into control-plane, for one tenant. */
 export const operator = (urls, adminKey, tenantId) => ({
-  post: async (path, body) => (await must(`${urls['control-plane']}${path}`, { method: 'POST', body, headers: { authorization: `Bearer ${adminKey}`, ...(tenantId ? { 'baton-tenant': tenantId } : {}) } })).body,
-  get: async (path) => (await must(`${urls['control-plane']}${path}`, { headers: { authorization: `Bearer ${adminKey}`, ...(tenantId ? { 'baton-tenant': tenantId } : {}) } })).body,
+  post: async (path, body) =>
+    (
+      await must(`${urls['control-plane']}${path}`, {
+        method: 'POST',
+        body,
+        headers: { authorization: `Bearer ${adminKey}`, ...(tenantId ? { 'baton-tenant': tenantId } : {}) },
+      })
+    ).body,
+  get: async (path) =>
+    (
+      await must(`${urls['control-plane']}${path}`, {
+        headers: { authorization: `Bearer ${adminKey}`, ...(tenantId ? { 'baton-tenant': tenantId } : {}) },
+      })
+    ).body,
 });
 
 /**
@@ -39,11 +58,16 @@ export const operator = (urls, adminKey, tenantId) => ({
 export const steadyOperator = (urls, adminKey, tenantId) => ({
   async post(path, body) {
     for (let id = randomUUID(), tries = 0; ; tries++) {
-      const answer = await call(`${urls['control-plane']}${path}`, { method: 'POST', body: { id, ...body }, headers: { authorization: `Bearer ${adminKey}`, ...(tenantId ? { 'baton-tenant': tenantId } : {}) } });
+      const answer = await call(`${urls['control-plane']}${path}`, {
+        method: 'POST',
+        body: { id, ...body },
+        headers: { authorization: `Bearer ${adminKey}`, ...(tenantId ? { 'baton-tenant': tenantId } : {}) },
+      });
       const isShown = path !== '/v1/api-keys' || answer.body?.key;
       if ((answer.status === 200 || answer.status === 201) && isShown) return answer.body;
       if (answer.status === 200) id = randomUUID();
-      else if ((answer.status !== 0 && answer.status < 500) || tries > 100) throw new Trouble(`POST ${path} answered ${answer.status || `nothing (${answer.error})`}: ${JSON.stringify(answer.body)}`);
+      else if ((answer.status !== 0 && answer.status < 500) || tries > 100)
+        throw new Trouble(`POST ${path} answered ${answer.status || `nothing (${answer.error})`}: ${JSON.stringify(answer.body)}`);
       await new Promise((resolve) => setTimeout(resolve, 200));
     }
   },

@@ -9,7 +9,9 @@ import { failWith, step } from './progress.mjs';
 
 /** The folders of packages that have a Prisma schema. */
 export const schemaFolders = () =>
-  ['libs', 'apps'].flatMap((kind) => readdirSync(join(ROOT, kind)).map((name) => join(kind, name))).filter((folder) => existsSync(join(ROOT, folder, 'prisma/schema.prisma')));
+  ['libs', 'apps']
+    .flatMap((kind) => readdirSync(join(ROOT, kind)).map((name) => join(kind, name)))
+    .filter((folder) => existsSync(join(ROOT, folder, 'prisma/schema.prisma')));
 
 export async function ensureGenerated() {
   for (const folder of schemaFolders()) {
@@ -20,7 +22,9 @@ export async function ensureGenerated() {
     if (existsSync(stamp) && readFileSync(stamp, 'utf8') === hash) continue;
     // Generating needs no engine; Prisma would want to download one unless it is told of a file that exists.
     const env = { ...process.env, PRISMA_SCHEMA_ENGINE_BINARY: '/bin/true', PRISMA_HIDE_UPDATE_MESSAGE: '1', CHECKPOINT_DISABLE: '1' };
-    await step(`generate the Prisma client of ${folder}`, () => runQuiet('npx', ['prisma', 'generate', '--schema', join(folder, 'prisma/schema.prisma')], { env }));
+    await step(`generate the Prisma client of ${folder}`, () =>
+      runQuiet('npx', ['prisma', 'generate', '--schema', join(folder, 'prisma/schema.prisma')], { env }),
+    );
     writeFileSync(stamp, hash);
   }
 }

@@ -37,7 +37,10 @@ export class Client {
   /** A visitor follows the link. An answer without an id is a visitor who was sent on uncounted. */
   async click(link) {
     for (;;) {
-      const answer = await call(`${this.pick('click-redirect')}/r/${link.slug}?sid=${this.clicks.length}`, { headers: BROWSER, timeoutMs: 5_000 });
+      const answer = await call(`${this.pick('click-redirect')}/r/${link.slug}?sid=${this.clicks.length}`, {
+        headers: BROWSER,
+        timeoutMs: 5_000,
+      });
       const location = answer.headers.get('location');
       if (answer.status !== 302 || !location) {
         // Nobody was redirected: a visitor would try again.
@@ -76,20 +79,31 @@ export class Client {
 
   async reverse(reversal) {
     this.reversals.push(reversal);
-    await this.untilAccepted('/v1/reversals', { external_id: reversal.externalId, reversal_id: reversal.id, ...(reversal.amountMinor === null ? {} : { amount_minor: reversal.amountMinor }), occurred_at: new Date(reversal.occurredAtMs).toISOString() });
+    await this.untilAccepted('/v1/reversals', {
+      external_id: reversal.externalId,
+      reversal_id: reversal.id,
+      ...(reversal.amountMinor === null ? {} : { amount_minor: reversal.amountMinor }),
+      occurred_at: new Date(reversal.occurredAtMs).toISOString(),
+    });
   }
 
   /** As an advertiser's server does: the same body again until there is a 2xx. A dead connection tells nothing of what became of it. */
   async untilAccepted(path, body) {
     for (;;) {
       this.attempts++;
-      const answer = await call(`${this.pick('conversion-ingest')}${path}`, { method: 'POST', body, headers: { authorization: `Bearer ${this.program.apiKey}` }, timeoutMs: 8_000 });
+      const answer = await call(`${this.pick('conversion-ingest')}${path}`, {
+        method: 'POST',
+        body,
+        headers: { authorization: `Bearer ${this.program.apiKey}` },
+        timeoutMs: 8_000,
+      });
       if (answer.status === 200 || answer.status === 201) {
         const key = `${path} ${body.external_id ?? body.customer_id} ${body.reversal_id ?? body.click_id ?? ''}`;
         this.receipts.set(key, (this.receipts.get(key) ?? new Set()).add(answer.body.receipt_id));
         return answer.body;
       }
-      if (answer.status !== 0 && answer.status < 500 && answer.status !== 429) throw new Error(`${path} answered ${answer.status}: ${JSON.stringify(answer.body)} to ${JSON.stringify(body)}`);
+      if (answer.status !== 0 && answer.status < 500 && answer.status !== 429)
+        throw new Error(`${path} answered ${answer.status}: ${JSON.stringify(answer.body)} to ${JSON.stringify(body)}`);
       await new Promise((resolve) => setTimeout(resolve, 100 + this.random() * 400));
     }
   }

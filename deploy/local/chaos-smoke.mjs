@@ -7,8 +7,10 @@ import { Client, paced, seeded } from './chaos-load.mjs';
 import { ALL_SCOPES, waitForCatalog } from './demo.mjs';
 import { expectedRewards } from './expected-rewards.mjs';
 import { ensureStores } from './infra.mjs';
+import { verifyPoison } from './chaos-poison.mjs';
 import { checkNode, ensureInstalled } from './install.mjs';
 import { startPlatform } from './platform.mjs';
+import { stopInOrder } from './services.mjs';
 import { bold, failWith, green, red, say, step } from './progress.mjs';
 import { secrets } from './settings.mjs';
 
@@ -31,8 +33,17 @@ const OUTAGE_MS = 60_000;
 const HEAL_MS = 120_000;
 
 /** Which crash point each life of a replica runs into; later lives run into none. */
-const CRASHES = { 'control-plane': [['relay:published#2'], ['relay:published#2']], 'conversion-ingest': [['ingest:committed#20', 'relay:published#4'], ['relay:published#4', 'ingest:committed#20']] };
-const CONSUMER_CRASHES = [['consumer:committed#6', 'relay:published#4'], ['relay:published#4', 'consumer:committed#6']];
+const CRASHES = {
+  'control-plane': [['relay:published#2'], ['relay:published#2']],
+  'conversion-ingest': [
+    ['ingest:committed#20', 'relay:published#4'],
+    ['relay:published#4', 'ingest:committed#20'],
+  ],
+};
+const CONSUMER_CRASHES = [
+  ['consumer:committed#6', 'relay:published#4'],
+  ['relay:published#4', 'consumer:committed#6'],
+];
 const crashesOf = (service) => (service === 'click-redirect' ? [[], []] : (CRASHES[service] ?? CONSUMER_CRASHES));
 
 const argument = (name, fallback) => (process.argv.includes(name) ? process.argv[process.argv.indexOf(name) + 1] : fallback);
@@ -60,19 +71,30 @@ async function main() {
       replicas: 2,
       env: { LOG_LEVEL: process.env.LOG_LEVEL || 'warn', PENDING_MS: '5000' },
       envOf,
-      onRestart: (replica, end) => exits.push({ name: replica.name, service: replica.service, atMs: Date.now(), how: end.signalName ?? end.code, crashAt: replica.crashAt }),
+      onRestart: (replica, end) =>
+        exits.push({
+          name: replica.name,
+          service: replica.service,
+          atMs: Date.now(),
+          how: end.signalName ?? end.code,
+          crashAt: replica.crashAt,
+        }),
     }),
   );
   for (const replica of platform.replicas) replicaWithCrashes(replica, envOf);
-  let checks = [];
+  let checks;
   try {
     const random = seeded(seed);
     const clients = await step('two tenants whose external ids collide', () => makeClients(platform, random));
-    const outage = await step(`${CLICKS} clicks, ${CONVERSIONS} conversions and ${REVERSALS + IDENTITIES} reversals and identities, while things break`, () => breakWhileLoaded(platform, clients, random, exits));
+    const outage = await step(
+      `${CLICKS} clicks, ${CONVERSIONS} conversions and ${REVERSALS + IDENTITIES} reversals and identities, while things break`,
+      () => breakWhileLoaded(platform, clients, random, exits),
+    );
     checks = await step('heal and check', () => verify(platform, clients, exits, outage));
   } finally {
     await step('stop', () => platform.stop());
-    if (!process.argv.includes('--keep')) await platform.remove().catch((error) => say(`could not remove the run's data: ${error.message}`));
+    if (!process.argv.includes('--keep'))
+      await platform.remove().catch((error) => say(`could not remove the run's data: ${error.message}`));
   }
   report(checks);
 }
@@ -89,22 +111,36 @@ async function makeClients(platform, random) {
   for (const name of ['North', 'South']) {
     const tenant = await steadyOperator(platform.urls, adminKey).post('/v1/tenants', { name });
     const admin = steadyOperator(platform.urls, adminKey, tenant.id);
-    const program = await admin.post('/v1/programs', { name: 'Chaos', destination_hosts: ['shop.example'], hold_days: 30, window_days: 30 });
+    const program = await admin.post('/v1/programs', {
+      name: 'Chaos',
+      destination_hosts: ['shop.example'],
+      hold_days: 30,
+      window_days: 30,
+    });
     await admin.post('/v1/plans', { program_id: program.id, name: 'Ten percent', kind: 'percentage', basis_points: TERMS.basisPoints });
     const links = [];
     for (const partnerName of ['A', 'B', 'C']) {
       const partner = await admin.post('/v1/partners', { name: partnerName });
-      const link = await admin.post('/v1/links', { program_id: program.id, partner_id: partner.id, destination: `https://shop.example/${partnerName}` });
-      links.push({ slug: link.slug, partnerId: partner.id, catalogVersion: link.catalog_version });
+      const link = await admin.post('/v1/links', {
+        program_id: program.id,
+        partner_id: partner.id,
+        destination: `https://shop.example/${partnerName}`,
+      });
+      links.push({ id: link.id, number: link.number, slug: link.slug, partnerId: partner.id, catalogVersion: link.catalog_version });
     }
     const key = await admin.post('/v1/api-keys', { name: 'server', scopes: ALL_SCOPES });
-    const client = new Client({ apiKey: key.key, links, tenantId: tenant.id }, (service) => platform.urlsOf(service), random);
+    const client = new Client(
+      { apiKey: key.key, links, link: links[0], programId: program.id, tenantId: tenant.id },
+      (service) => platform.urlsOf(service),
+      random,
+    );
     await waitForCatalog(platform.urls, { catalogVersion: links.at(-1).catalogVersion, apiKey: key.key });
     clients.push(client);
   }
   // Both replicas of the redirect must know the links.
   const newest = Math.max(...clients.flatMap((c) => c.program.links.map((l) => l.catalogVersion)));
-  for (const url of platform.urlsOf('click-redirect')) await waitFor(`${url} knows the links`, async () => (await (await fetch(`${url}/readyz`)).json()).catalog_version >= newest);
+  for (const url of platform.urlsOf('click-redirect'))
+    await waitFor(`${url} knows the links`, async () => (await (await fetch(`${url}/readyz`)).json()).catalog_version >= newest);
   return clients;
 }
 
@@ -122,7 +158,12 @@ function tasksOf(client, random, share) {
     const refund = i % Math.round(CONVERSIONS / REVERSALS) === 1;
     const early = i % 20 === 7; // the conversion is sent before the click it is credited to exists
     tasks.push(async () => {
-      const reversal = { externalId, id: `refund-${i}`, amountMinor: i % 3 === 0 ? null : Math.floor(amountMinor / 3), occurredAtMs: Date.now() };
+      const reversal = {
+        externalId,
+        id: `refund-${i}`,
+        amountMinor: i % 3 === 0 ? null : Math.floor(amountMinor / 3),
+        occurredAtMs: Date.now(),
+      };
       if (early) {
         await client.convert({ externalId, customerId, amountMinor, occurredAtMs: Date.now() + 200_000 }, copies);
         const click = await client.click(any(links));
@@ -142,18 +183,23 @@ function tasksOf(client, random, share) {
   }
   const more = Math.round(CLICKS * share) - tasks.length;
   for (let i = 0; i < more; i++) tasks.push(() => client.click(any(links)));
-  return tasks.map((task) => ({ task, order: random() })).sort((a, b) => a.order - b.order).map(({ task }) => task);
+  return tasks
+    .map((task) => ({ task, order: random() }))
+    .sort((a, b) => a.order - b.order)
+    .map(({ task }) => task);
 }
 
 async function breakWhileLoaded(platform, clients, random, exits) {
   const [one, two] = clients.map((client) => tasksOf(client, random, 0.5));
   const tasks = one.flatMap((task, i) => (two[i] ? [task, two[i]] : [task]));
-  const load = paced(tasks, { width: 24, perSecond: 18 });
+  const load = paced(tasks, { width: 400, perSecond: 18 });
   const outage = { exits: 0 };
   const faults = (async () => {
     await pause(5_000);
     for (const service of new Set(platform.replicas.map((r) => r.service))) {
-      const victim = platform.replicas.find((r) => r.service === service && r.replica === (random() < 0.5 ? 0 : 1)) ?? platform.replicas.find((r) => r.service === service);
+      const victim =
+        platform.replicas.find((r) => r.service === service && r.replica === (random() < 0.5 ? 0 : 1)) ??
+        platform.replicas.find((r) => r.service === service);
       victim.signal('SIGKILL');
       outage.killed = [...(outage.killed ?? []), service];
       await pause(4_000);
@@ -166,7 +212,13 @@ async function breakWhileLoaded(platform, clients, random, exits) {
     outage.exited = exits.slice(before);
     platform.proxy.heal();
   })();
-  const ticking = setInterval(() => say(`    ${clients.reduce((n, c) => n + c.clicks.length, 0)} clicks, ${clients.reduce((n, c) => n + c.receipts.size, 0)} accepted facts, ${exits.length} process ends`), 10_000);
+  const ticking = setInterval(
+    () =>
+      say(
+        `    ${clients.reduce((n, c) => n + c.clicks.length, 0)} clicks, ${clients.reduce((n, c) => n + c.receipts.size, 0)} accepted facts, ${exits.length} process ends`,
+      ),
+    10_000,
+  );
   try {
     await Promise.all([load, faults]);
   } finally {
@@ -185,62 +237,136 @@ async function verify(platform, clients, exits, outage) {
   const quiet = async () => {
     state.lag = await kafka.lag(GROUPS);
     state.outbox = {};
-    for (const service of DATABASES) state.outbox[service] = Number((await platform.query(service, 'SELECT count(*) FROM outbox WHERE published_at IS NULL'))[0].count);
+    for (const service of DATABASES)
+      state.outbox[service] = Number((await platform.query(service, 'SELECT count(*) FROM outbox WHERE published_at IS NULL'))[0].count);
     state.pending = Number((await platform.query('attribution', 'SELECT count(*) FROM rechecks'))[0].count);
     return [...Object.values(state.lag), ...Object.values(state.outbox), state.pending].every((n) => n === 0);
   };
   // Quiet once may be a hop between two services: twice in a row is the end.
-  const drained = await waitFor('lag, outbox and pending at 0', async () => (await quiet()) && (await pause(700), await quiet()), HEAL_MS, 500).catch(() => false);
-  check('lag, outbox and pending end at 0 within 120 s', drained, JSON.stringify({ ...state, seconds: Math.round((Date.now() - started) / 1000) }));
+  const drained = await waitFor(
+    'lag, outbox and pending at 0',
+    async () => (await quiet()) && (await pause(700), await quiet()),
+    HEAL_MS,
+    500,
+  ).catch(() => false);
+  check(
+    'lag, outbox and pending end at 0 within 120 s',
+    drained,
+    JSON.stringify({ ...state, seconds: Math.round((Date.now() - started) / 1000) }),
+  );
   await verifyClicks(platform, clients, kafka, check);
   await verifyConversions(platform, clients, kafka, check);
   await verifyMoney(platform, clients, check);
   check('no dead letters', (await kafka.deadLetters()) === 0);
   check('no service ended while PostgreSQL was away', outage.exits === 0, JSON.stringify(outage.exited));
-  const crashed = (service, point) => exits.some((exit) => exit.service === service && exit.how === 'SIGKILL' && exit.crashAt?.startsWith(point));
-  for (const service of ['attribution', 'fraud-scoring', 'reward-fulfillment']) check(`${service} died between database commit and offset commit`, crashed(service, 'consumer:committed'));
+  const crashed = (service, point) =>
+    exits.some((exit) => exit.service === service && exit.how === 'SIGKILL' && exit.crashAt?.startsWith(point));
+  for (const service of ['attribution', 'fraud-scoring', 'reward-fulfillment'])
+    check(`${service} died between database commit and offset commit`, crashed(service, 'consumer:committed'));
   for (const service of DATABASES) check(`${service} died between publish and mark`, crashed(service, 'relay:published'));
   check('conversion-ingest died between commit and answer', crashed('conversion-ingest', 'ingest:committed'));
   check('every service was killed', outage.killed.length === 6, String(outage.killed));
+  await verifyPoison(platform, clients[0].program, exits, check);
+  await verifyReplay(platform, kafka, quiet, check);
   return checks;
+}
+
+/** Everything is handled once more from the beginning of every topic: nothing may change. There is no inbox to truncate: facts are their own. */
+async function verifyReplay(platform, kafka, quiet, check) {
+  const ledger = async () => {
+    const [{ hash }] = await platform.query('reward-fulfillment', 'SELECT baton_ledger_hash() AS hash');
+    const [counts] = await platform.query(
+      'reward-fulfillment',
+      'SELECT (SELECT count(*) FROM postings)::int AS postings, (SELECT sum(sequence) FROM rewards)::int AS changes',
+    );
+    const [revisions] = await platform.query('attribution', 'SELECT count(*)::int AS revisions FROM attributions');
+    return JSON.stringify({ hash, ...counts, ...revisions });
+  };
+  const before = await ledger();
+  await stopInOrder(platform.replicas);
+  for (const group of GROUPS) await waitFor(`${group} has no members`, () => kafka.resetOffsets(group).then(() => true), 60_000, 500);
+  const lag = Object.values(await kafka.lag(GROUPS)).reduce((sum, n) => sum + n, 0);
+  for (const replica of platform.replicas) await replica.start();
+  await Promise.all(platform.replicas.map((replica) => replica.ready()));
+  await waitFor('lag and outbox at 0 after the replay', async () => (await quiet()) && (await pause(700), await quiet()), HEAL_MS, 500);
+  const after = await ledger();
+  check(
+    `every message handled once more (${lag} of them): the ledger's hash, its postings and the revisions are unchanged`,
+    before === after && lag > 0,
+    after,
+  );
 }
 
 async function verifyClicks(platform, clients, kafka, check) {
   const issued = clients.flatMap((c) => c.clicks.map((click) => click.clickId));
-  check('2,000 clicks were answered, each id once', new Set(issued).size === issued.length && issued.length + clients.reduce((n, c) => n + c.shed, 0) === CLICKS, `${issued.length} ids, ${clients.reduce((n, c) => n + c.shed, 0)} without`);
+  check(
+    '2,000 clicks were answered, each id once',
+    new Set(issued).size === issued.length && issued.length + clients.reduce((n, c) => n + c.shed, 0) === CLICKS,
+    `${issued.length} ids, ${clients.reduce((n, c) => n + c.shed, 0)} without`,
+  );
   const bytes = new Map();
-  for (const { key, value } of await kafka.readAll('baton.clicks.v1')) bytes.set(key.toString(), (bytes.get(key.toString()) ?? new Set()).add(value.toString()));
+  for (const { key, value } of await kafka.readAll('baton.clicks.v1'))
+    bytes.set(key.toString(), (bytes.get(key.toString()) ?? new Set()).add(value.toString()));
   const missing = issued.filter((id) => !bytes.has(id));
   check('every issued click id is in the topic', missing.length === 0, `${missing.length} missing`);
-  check('always with the same bytes', [...bytes.values()].every((set) => set.size === 1));
+  check(
+    'always with the same bytes',
+    [...bytes.values()].every((set) => set.size === 1),
+  );
   const stored = await platform.query('attribution', 'SELECT click_id, count(*)::int AS n FROM clicks WHERE filled GROUP BY click_id');
   const counts = new Map(stored.map((row) => [row.click_id, row.n]));
-  check('every issued click id took effect exactly once', issued.every((id) => counts.get(id) === 1), `${issued.filter((id) => counts.get(id) !== 1).length} not`);
+  check(
+    'every issued click id took effect exactly once',
+    issued.every((id) => counts.get(id) === 1),
+    `${issued.filter((id) => counts.get(id) !== 1).length} not`,
+  );
 }
 
 async function verifyConversions(platform, clients, kafka, check) {
   const sent = clients.reduce((n, c) => n + c.conversions.length, 0);
-  check('every repeat of a request was answered with the same receipt', clients.every((c) => [...c.receipts.values()].every((set) => set.size === 1)), `${clients.reduce((n, c) => n + c.attempts, 0)} requests`);
+  check(
+    'every repeat of a request was answered with the same receipt',
+    clients.every((c) => [...c.receipts.values()].every((set) => set.size === 1)),
+    `${clients.reduce((n, c) => n + c.attempts, 0)} requests`,
+  );
   const inTopic = new Set((await kafka.readAll('baton.conversions.v1')).map(({ key }) => key.toString()));
   check('every accepted conversion is in the topic, and no other', inTopic.size === sent, `${inTopic.size} of ${sent}`);
   const [{ n }] = await platform.query('attribution', 'SELECT count(*)::int AS n FROM conversions WHERE revision > 0');
   check('every accepted conversion was decided exactly once', n === sent, `${n} of ${sent}`);
-  const [gaps] = await platform.query('attribution', 'SELECT count(*)::int AS n FROM (SELECT conversion_id FROM attributions GROUP BY tenant_id, conversion_id HAVING max(revision) <> count(*)) AS g');
+  const [gaps] = await platform.query(
+    'attribution',
+    'SELECT count(*)::int AS n FROM (SELECT conversion_id FROM attributions GROUP BY tenant_id, conversion_id HAVING max(revision) <> count(*)) AS g',
+  );
   check('revisions have no gap', gaps.n === 0);
 }
 
 async function verifyMoney(platform, clients, check) {
-  const rows = await platform.query('reward-fulfillment', `SELECT r.tenant_id, c.external_id, r.partner_id, r.amount_minor::int AS amount, r.state FROM rewards r JOIN conversions c USING (tenant_id, conversion_id)`);
+  const rows = await platform.query(
+    'reward-fulfillment',
+    `SELECT r.tenant_id, c.external_id, r.partner_id, r.amount_minor::int AS amount, r.state FROM rewards r JOIN conversions c USING (tenant_id, conversion_id)`,
+  );
   const wrong = [];
   for (const client of clients) {
     const expected = expectedRewards(client, TERMS);
-    const actual = new Map(rows.filter((r) => r.tenant_id === client.program.tenantId && r.amount > 0).map((r) => [`${r.external_id} ${r.partner_id}`, r.amount]));
-    for (const [externalId, { partnerId, amountMinor }] of expected) if (amountMinor > 0 && actual.get(`${externalId} ${partnerId}`) !== amountMinor) wrong.push(`${externalId}: ${actual.get(`${externalId} ${partnerId}`)} instead of ${amountMinor}`);
+    const actual = new Map(
+      rows
+        .filter((r) => r.tenant_id === client.program.tenantId && r.amount > 0)
+        .map((r) => [`${r.external_id} ${r.partner_id}`, r.amount]),
+    );
+    for (const [externalId, { partnerId, amountMinor }] of expected)
+      if (amountMinor > 0 && actual.get(`${externalId} ${partnerId}`) !== amountMinor)
+        wrong.push(`${externalId}: ${actual.get(`${externalId} ${partnerId}`)} instead of ${amountMinor}`);
     const due = [...expected.values()].filter(({ amountMinor }) => amountMinor > 0).length;
     if (actual.size !== due) wrong.push(`${actual.size} rewards where ${due} are due`);
   }
-  check('rewards equal an independent recomputation from the journal', wrong.length === 0, wrong.slice(0, 5).join('; ') || `${rows.length} rewards`);
-  const broken = (await platform.query('reward-fulfillment', 'SELECT * FROM baton_ledger_invariants()')).filter((row) => Number(row.broken) !== 0);
+  check(
+    'rewards equal an independent recomputation from the journal',
+    wrong.length === 0,
+    wrong.slice(0, 5).join('; ') || `${rows.length} rewards`,
+  );
+  const broken = (await platform.query('reward-fulfillment', 'SELECT * FROM baton_ledger_invariants()')).filter(
+    (row) => Number(row.broken) !== 0,
+  );
   check('the ledger balances: every invariant holds', broken.length === 0, JSON.stringify(broken));
 }
 

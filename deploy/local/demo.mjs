@@ -5,15 +5,39 @@ import { call, operator, waitFor } from './api.mjs';
 export const ALL_SCOPES = ['conversions:write', 'reversals:write', 'identities:write', 'receipts:read', 'rewards:read'];
 
 /** Makes a tenant with a program, a partner, a link, a plan and an API key. Amounts earn `basisPoints`; holds last `holdDays`. */
-export async function makeProgram(urls, adminKey, { name = 'Demo shop', holdDays = 30, basisPoints = 1_000, destination = 'https://shop.example/spring' } = {}) {
+export async function makeProgram(
+  urls,
+  adminKey,
+  { name = 'Demo shop', holdDays = 30, basisPoints = 1_000, destination = 'https://shop.example/spring' } = {},
+) {
   const tenant = await operator(urls, adminKey).post('/v1/tenants', { name });
   const admin = operator(urls, adminKey, tenant.id);
-  const program = await admin.post('/v1/programs', { name: 'Spring', destination_hosts: [new URL(destination).hostname], hold_days: holdDays, window_days: 30, utm: { source: 'partner', campaign: 'spring' } });
+  const program = await admin.post('/v1/programs', {
+    name: 'Spring',
+    destination_hosts: [new URL(destination).hostname],
+    hold_days: holdDays,
+    window_days: 30,
+    utm: { source: 'partner', campaign: 'spring' },
+  });
   const partner = await admin.post('/v1/partners', { name: 'The Garden Blog' });
-  const plan = await admin.post('/v1/plans', { program_id: program.id, name: 'Share of each sale', kind: 'percentage', basis_points: basisPoints });
+  const plan = await admin.post('/v1/plans', {
+    program_id: program.id,
+    name: 'Share of each sale',
+    kind: 'percentage',
+    basis_points: basisPoints,
+  });
   const link = await admin.post('/v1/links', { program_id: program.id, partner_id: partner.id, destination });
   const key = await admin.post('/v1/api-keys', { name: 'demo server', scopes: ALL_SCOPES });
-  return { tenantId: tenant.id, programId: program.id, partnerId: partner.id, planId: plan.id, linkId: link.id, slug: link.slug, catalogVersion: link.catalog_version, apiKey: key.key };
+  return {
+    tenantId: tenant.id,
+    programId: program.id,
+    partnerId: partner.id,
+    planId: plan.id,
+    linkId: link.id,
+    slug: link.slug,
+    catalogVersion: link.catalog_version,
+    apiKey: key.key,
+  };
 }
 
 /** The demo program of this clone, made once. */
@@ -30,8 +54,17 @@ export async function seedDemo(urls, adminKey, file) {
 
 /** Until a redirect has reached a catalog version, and the other edges know the key. */
 export async function waitForCatalog(urls, demo) {
-  await waitFor(`click-redirect at catalog version ${demo.catalogVersion}`, async () => (await call(`${urls['click-redirect']}/readyz`)).body?.catalog_version >= demo.catalogVersion);
+  await waitFor(
+    `click-redirect at catalog version ${demo.catalogVersion}`,
+    async () => (await call(`${urls['click-redirect']}/readyz`)).body?.catalog_version >= demo.catalogVersion,
+  );
   const bearer = { authorization: `Bearer ${demo.apiKey}` };
-  await waitFor('conversion-ingest knows the key', async () => (await call(`${urls['conversion-ingest']}/v1/receipts?external_id=none`, { headers: bearer })).status !== 401);
-  await waitFor('reward-fulfillment knows the key', async () => (await call(`${urls['reward-fulfillment']}/v1/balances`, { headers: bearer })).status === 200);
+  await waitFor(
+    'conversion-ingest knows the key',
+    async () => (await call(`${urls['conversion-ingest']}/v1/receipts?external_id=none`, { headers: bearer })).status !== 401,
+  );
+  await waitFor(
+    'reward-fulfillment knows the key',
+    async () => (await call(`${urls['reward-fulfillment']}/v1/balances`, { headers: bearer })).status === 200,
+  );
 }

@@ -35,11 +35,17 @@ async function reach(name, env) {
     else if (name === 'postgres') await selectOne(env.POSTGRES_ADMIN_URL);
     else await ping({ host: new URL(env.REDIS_URL).hostname, port: Number(new URL(env.REDIS_URL).port || 6379) });
   } catch (error) {
-    throw new Trouble(`${NAMED_BY[name]} names a ${name} that does not answer (${error.message}). Start it, correct the address, or unset ${NAMED_BY[name]} to have a local one.`);
+    throw new Trouble(
+      `${NAMED_BY[name]} names a ${name} that does not answer (${error.message}). Start it, correct the address, or unset ${NAMED_BY[name]} to have a local one.`,
+    );
   }
 }
 
-const answers = (store) => store.check().then(() => true, () => false);
+const answers = (store) =>
+  store.check().then(
+    () => true,
+    () => false,
+  );
 
 /** Starts one local store; a process of ours that does not answer is ended first. */
 export async function startStore(name) {
@@ -48,12 +54,17 @@ export async function startStore(name) {
 }
 
 /** mode `immediate`: as a crash would. */
-export const stopStore = (name, { mode = 'clean' } = {}) => stopDetached(name, { first: mode === 'clean' ? STORES[name].stopSignal : 'SIGKILL' });
+export const stopStore = (name, { mode = 'clean' } = {}) =>
+  stopDetached(name, { first: mode === 'clean' ? STORES[name].stopSignal : 'SIGKILL' });
 export const pauseStore = (name) => signal(name, 'SIGSTOP');
 export const resumeStore = (name) => signal(name, 'SIGCONT');
 
 export async function stopStores() {
-  await Promise.all(Object.keys(STORES).filter((name) => runningPid(name)).map((name) => step(`stop ${name}`, () => stopStore(name))));
+  await Promise.all(
+    Object.keys(STORES)
+      .filter((name) => runningPid(name))
+      .map((name) => step(`stop ${name}`, () => stopStore(name))),
+  );
 }
 
 const HELP = `Kafka, PostgreSQL and Redis of this clone.
@@ -89,12 +100,24 @@ async function main(args) {
 function printEnv(asJson) {
   const { KAFKA_BROKERS, POSTGRES_ADMIN_URL, REDIS_URL, DATABASE_PASSWORD } = storeEnv();
   const env = { KAFKA_BROKERS, POSTGRES_ADMIN_URL, REDIS_URL, DATABASE_PASSWORD };
-  process.stdout.write(asJson ? `${JSON.stringify(env)}\n` : Object.entries(env).map(([key, value]) => `export ${key}='${value}'\n`).join(''));
+  process.stdout.write(
+    asJson
+      ? `${JSON.stringify(env)}\n`
+      : Object.entries(env)
+          .map(([key, value]) => `export ${key}='${value}'\n`)
+          .join(''),
+  );
 }
 
 async function status() {
   for (const [name, store] of Object.entries(STORES)) {
-    const where = process.env[NAMED_BY[name]] ? `named by ${NAMED_BY[name]}` : store.isOurs() ? ((await answers(store)) ? `ready on ${store.address}` : `runs on ${store.address}, but does not answer`) : 'not running';
+    const where = process.env[NAMED_BY[name]]
+      ? `named by ${NAMED_BY[name]}`
+      : store.isOurs()
+        ? (await answers(store))
+          ? `ready on ${store.address}`
+          : `runs on ${store.address}, but does not answer`
+        : 'not running';
     say(`${name.padEnd(9)} ${where}`);
   }
 }

@@ -15,7 +15,9 @@ export function checkNode() {
 /** `npm ci`, unless exactly this lock file is installed already. */
 export async function ensureInstalled() {
   const stamp = join(ROOT, 'node_modules/.baton-installed');
-  const lock = createHash('sha256').update(readFileSync(join(ROOT, 'package-lock.json'))).digest('hex');
+  const lock = createHash('sha256')
+    .update(readFileSync(join(ROOT, 'package-lock.json')))
+    .digest('hex');
   if (existsSync(stamp) && readFileSync(stamp, 'utf8') === lock) return;
   await step('install packages (npm ci)', () => runQuiet('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error']));
   writeFileSync(stamp, lock);
@@ -34,7 +36,17 @@ export function runQuiet(command, args, { env = process.env, cwd = ROOT, lines =
     child.once('error', (error) => reject(new Trouble(`${command} could not be started: ${error.message}`)));
     child.once('close', (code, signalName) => {
       if (code === 0) resolve(undefined);
-      else reject(new Trouble(`${command} ${args.join(' ')} ended with ${signalName ?? code}:\n${said.trimEnd().split('\n').slice(-lines).map((line) => `    ${line}`).join('\n')}`));
+      else
+        reject(
+          new Trouble(
+            `${command} ${args.join(' ')} ended with ${signalName ?? code}:\n${said
+              .trimEnd()
+              .split('\n')
+              .slice(-lines)
+              .map((line) => `    ${line}`)
+              .join('\n')}`,
+          ),
+        );
     });
   });
 }

@@ -22,22 +22,41 @@ export async function playJourney(urls, demo) {
   try {
     const bearer = { authorization: `Bearer ${demo.apiKey}` };
     const started = Date.now();
-    const redirect = await must(`${urls['click-redirect']}/r/${demo.slug}?sid=journey`, { headers: { 'user-agent': 'Mozilla/5.0 (X11; Linux x86_64) Baton journey' } }, [302]);
+    const redirect = await must(
+      `${urls['click-redirect']}/r/${demo.slug}?sid=journey`,
+      { headers: { 'user-agent': 'Mozilla/5.0 (X11; Linux x86_64) Baton journey' } },
+      [302],
+    );
     const location = new URL(redirect.headers.get('location'));
     const clickId = location.searchParams.get('click_id');
     check('the redirect carries a click id', /^[A-Za-z0-9_-]{32}$/.test(clickId ?? ''));
     trace.hops.push({ hop: 'redirect', id: clickId, at: new Date().toISOString(), says: `302 to ${location.host}${location.pathname}` });
     await new Promise((resolve) => setTimeout(resolve, SHOPPING_MS));
-    const order = { external_id: `journey-${randomUUID()}`, click_id: clickId, customer_id: 'journey-customer', type: 'sale', amount_minor: AMOUNT_MINOR, currency: 'EUR' };
+    const order = {
+      external_id: `journey-${randomUUID()}`,
+      click_id: clickId,
+      customer_id: 'journey-customer',
+      type: 'sale',
+      amount_minor: AMOUNT_MINOR,
+      currency: 'EUR',
+    };
     const post = () => must(`${urls['conversion-ingest']}/v1/conversions`, { method: 'POST', body: order, headers: bearer });
     const first = await post();
-    trace.hops.push({ hop: 'receipt', id: first.body.receipt_id, at: new Date().toISOString(), says: `${first.status} ${first.body.verdict}` });
+    trace.hops.push({
+      hop: 'receipt',
+      id: first.body.receipt_id,
+      at: new Date().toISOString(),
+      says: `${first.status} ${first.body.verdict}`,
+    });
     check('the conversion is accepted', first.status === 201 && first.body.verdict === 'accepted');
     const seen = await waitFor('the reward of this conversion', () => watch.line(clickId, first.body.conversion_id), 60_000);
     for (const { topic, id, at, says } of seen) trace.hops.push({ hop: topic, id, at, says });
     const before = await must(`${urls['reward-fulfillment']}/v1/balances`, { headers: bearer });
     const again = await post();
-    check('the same again is a duplicate with the same receipt', again.status === 200 && again.body.receipt_id === first.body.receipt_id && again.headers.get('baton-verdict') === 'duplicate');
+    check(
+      'the same again is a duplicate with the same receipt',
+      again.status === 200 && again.body.receipt_id === first.body.receipt_id && again.headers.get('baton-verdict') === 'duplicate',
+    );
     const reward = seen.at(-1).data;
     check(`the reward is 10 % of the sale, to the cent`, reward.amountMinor === AMOUNT_MINOR / 10 && reward.currency === 'EUR');
     check('the reward went to the partner whose link was clicked', reward.partnerId === demo.partnerId && reward.clickId === clickId);
@@ -69,7 +88,12 @@ async function watchTopics() {
     eachMessage: async ({ topic, message }) => {
       if (!message.value) return;
       try {
-        messages.push({ topic: topic.slice(TOPIC_PREFIX.length), id: message.headers.ce_id?.toString(), at: new Date(Number(message.timestamp)).toISOString(), data: JSON.parse(message.value.toString()) });
+        messages.push({
+          topic: topic.slice(TOPIC_PREFIX.length),
+          id: message.headers.ce_id?.toString(),
+          at: new Date(Number(message.timestamp)).toISOString(),
+          data: JSON.parse(message.value.toString()),
+        });
       } catch {
         // Somebody's poison is not ours to judge.
       }
@@ -87,7 +111,10 @@ async function watchTopics() {
     async close() {
       await consumer.disconnect().catch(() => {});
       const admin = client.admin();
-      await admin.connect().then(() => admin.deleteGroups([groupId])).catch(() => {});
+      await admin
+        .connect()
+        .then(() => admin.deleteGroups([groupId]))
+        .catch(() => {});
       await admin.disconnect().catch(() => {});
     },
   };
@@ -103,7 +130,8 @@ function tell({ topic, data }) {
 
 export function printJourney(trace) {
   say(bold('\nOne journey'));
-  for (const { hop, id, at, says } of trace.hops) say(`  ${at}  ${hop.replace(/^baton\.|\.v1$/g, '').padEnd(12)} ${String(id).padEnd(42)} ${dim(says)}`);
+  for (const { hop, id, at, says } of trace.hops)
+    say(`  ${at}  ${hop.replace(/^baton\.|\.v1$/g, '').padEnd(12)} ${String(id).padEnd(42)} ${dim(says)}`);
   say(bold('Checks'));
   for (const { what, holds } of trace.checks) say(`  ${holds ? green('✓') : red('✗')} ${what}`);
   say(trace.ok ? green('The journey holds.') : red('The journey does not hold.'));

@@ -1,5 +1,5 @@
 // A real Apache Kafka broker (KRaft, one node) as a local process, from the jars that Maven fetches.
-import { execFile, execFileSync } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
@@ -19,9 +19,15 @@ export const kafka = {
   address: `127.0.0.1:${PORTS.kafka}`,
   async start() {
     await ensureJars();
-    if (!existsSync(PROPERTIES)) format();
+    await configure();
     await needFreePort(PORTS.kafka, 'Kafka');
-    startDetached({ name: 'kafka', command: 'java', args: ['-Xmx512m', '-Xms256m', '-cp', `${JARS}/*`, 'kafka.Kafka', PROPERTIES], mark: PROPERTIES, cwd: FOLDER });
+    startDetached({
+      name: 'kafka',
+      command: 'java',
+      args: ['-Xmx512m', '-Xms256m', '-cp', `${JARS}/*`, 'kafka.Kafka', PROPERTIES],
+      mark: PROPERTIES,
+      cwd: FOLDER,
+    });
     await until('kafka', () => roundTrip([this.address]), 60_000);
   },
   check: () => roundTrip([`127.0.0.1:${PORTS.kafka}`]),
@@ -39,10 +45,15 @@ async function ensureJars() {
   mkdirSync(temporary, { recursive: true });
   writeFileSync(join(temporary, 'pom.xml'), pom());
   try {
-    await promisify(execFile)('mvn', ['-q', '-B', 'dependency:copy-dependencies', `-DoutputDirectory=${temporary}`], { cwd: temporary, maxBuffer: 1 << 24 });
+    await promisify(execFile)('mvn', ['-q', '-B', 'dependency:copy-dependencies', `-DoutputDirectory=${temporary}`], {
+      cwd: temporary,
+      maxBuffer: 1 << 24,
+    });
   } catch (error) {
     rmSync(temporary, { recursive: true, force: true });
-    throw new Trouble(`Maven could not fetch Apache Kafka ${VERSION}:\n${String(error.stdout || error.message).slice(0, 2000)}\nA running broker can be named instead: KAFKA_BROKERS=host:port`);
+    throw new Trouble(
+      `Maven could not fetch Apache Kafka ${VERSION}:\n${String(error.stdout || error.message).slice(0, 2000)}\nA running broker can be named instead: KAFKA_BROKERS=host:port`,
+    );
   }
   if (readdirSync(temporary).length < 20) throw new Trouble(`Maven fetched too few jars into ${temporary}`);
   try {
@@ -59,8 +70,10 @@ const pom = () => `<project xmlns="http://maven.apache.org/POM/4.0.0"><modelVers
 <dependency><groupId>org.slf4j</groupId><artifactId>slf4j-simple</artifactId><version>1.7.36</version></dependency>
 </dependencies></project>`;
 
-function format() {
+/** Written at every start, since ports may have changed; the storage is formatted once. */
+async function configure() {
   mkdirSync(FOLDER, { recursive: true });
+  const data = join(FOLDER, 'data');
   const properties = {
     'process.roles': 'broker,controller',
     'node.id': 1,
@@ -69,7 +82,7 @@ function format() {
     'advertised.listeners': `PLAINTEXT://127.0.0.1:${PORTS.kafka}`,
     'listener.security.protocol.map': 'PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT',
     'controller.listener.names': 'CONTROLLER',
-    'log.dirs': join(FOLDER, 'data'),
+    'log.dirs': data,
     'auto.create.topics.enable': false,
     'offsets.topic.replication.factor': 1,
     'offsets.topic.num.partitions': 10,
@@ -80,24 +93,38 @@ function format() {
     'replica.fetch.max.bytes': 2_097_152,
     'log.segment.bytes': 67_108_864,
   };
-  const java = (...args) => execFileSync('java', ['-cp', `${JARS}/*`, 'kafka.tools.StorageTool', ...args], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
-  writeFileSync(`${PROPERTIES}.new`, Object.entries(properties).map(([key, value]) => `${key}=${value}\n`).join(''));
-  const id = java('random-uuid').trim();
-  java('format', '--ignore-formatted', '-t', id, '-c', `${PROPERTIES}.new`);
-  renameSync(`${PROPERTIES}.new`, PROPERTIES);
+  writeFileSync(
+    PROPERTIES,
+    Object.entries(properties)
+      .map(([key, value]) => `${key}=${value}\n`)
+      .join(''),
+  );
+  if (existsSync(join(data, 'meta.properties'))) return;
+  const java = async (...args) => (await promisify(execFile)('java', ['-cp', `${JARS}/*`, 'kafka.tools.StorageTool', ...args])).stdout;
+  const id = (await java('random-uuid')).trim();
+  await java('format', '--ignore-formatted', '-t', id, '-c', PROPERTIES);
 }
 
 /** Ready means a message that was really produced and read back: an open port answers before the broker can do either. */
 export async function roundTrip(brokers) {
   const { Kafka, logLevel } = createRequire(import.meta.url)('kafkajs');
-  const client = new Kafka({ brokers, clientId: 'readiness', logLevel: logLevel.NOTHING, connectionTimeout: 1_500, requestTimeout: 5_000, retry: { retries: 1 } });
+  const client = new Kafka({
+    brokers,
+    clientId: 'readiness',
+    logLevel: logLevel.NOTHING,
+    connectionTimeout: 1_500,
+    requestTimeout: 5_000,
+    retry: { retries: 1 },
+  });
   const topic = 'baton.local.readiness';
   const admin = client.admin();
   const producer = client.producer({ allowAutoTopicCreation: false });
   const consumer = client.consumer({ groupId: `readiness-${process.pid}-${Date.now()}` });
   try {
     await admin.connect();
-    await admin.createTopics({ topics: [{ topic, numPartitions: 1, replicationFactor: 1, configEntries: [{ name: 'retention.ms', value: '60000' }] }] });
+    await admin.createTopics({
+      topics: [{ topic, numPartitions: 1, replicationFactor: 1, configEntries: [{ name: 'retention.ms', value: '60000' }] }],
+    });
     await producer.connect();
     const text = `${process.pid}:${Date.now()}`;
     await consumer.connect();

@@ -8,11 +8,20 @@ import { failWith, Trouble } from './progress.mjs';
 
 export function lint() {
   const env = { ...process.env, NX_DAEMON: 'false', NX_TUI: 'false', FORCE_COLOR: '0' };
-  const { status, stdout, stderr } = spawnSync('npx', ['nx', 'run-many', '-t', 'lint', '--output-style=static'], { cwd: ROOT, env, encoding: 'utf8', maxBuffer: 1 << 26 });
+  const { status, stdout, stderr } = spawnSync('npx', ['nx', 'run-many', '-t', 'lint', '--output-style=static'], {
+    cwd: ROOT,
+    env,
+    encoding: 'utf8',
+    maxBuffer: 1 << 26,
+  });
   const said = `${stdout}${stderr}`;
   if (status !== 0) throw new Trouble(`The linter found problems:\n${said}`);
   if (/No cached ProjectGraph/.test(said)) throw new Trouble(`The module boundaries were not checked (no project graph):\n${said}`);
-  const { status: formatStatus, stdout: unformatted } = spawnSync('npx', ['prettier', '--list-different', 'apps/**/*.ts', 'libs/**/*.ts', 'deploy/**/*.mjs', '*.{mjs,cjs}'], { cwd: ROOT, encoding: 'utf8' });
+  const { status: formatStatus, stdout: unformatted } = spawnSync(
+    'npx',
+    ['prettier', '--list-different', 'apps/**/*.ts', 'libs/**/*.ts', 'deploy/**/*.mjs', '*.{mjs,cjs}'],
+    { cwd: ROOT, encoding: 'utf8' },
+  );
   if (formatStatus !== 0) throw new Trouble(`Not formatted (npm run format mends it):\n${unformatted}`);
 }
 

@@ -19,12 +19,27 @@ export async function ensurePrograms(names) {
   if (missing.length === 0) return;
   for (const { command, debian, why } of missing) say(`  ${command} is missing: ${why}. Debian package: ${debian}`);
   const packages = missing.map(({ debian }) => debian);
-  if (!hasCommand('apt-get')) throw new Trouble(`Please install ${missing.map(({ command }) => command).join(', ')} with your system's package manager, then try again. (Or name running stores: KAFKA_BROKERS, POSTGRES_ADMIN_URL, REDIS_URL.)`);
+  if (!hasCommand('apt-get'))
+    throw new Trouble(
+      `Please install ${missing.map(({ command }) => command).join(', ')} with your system's package manager, then try again. (Or name running stores: KAFKA_BROKERS, POSTGRES_ADMIN_URL, REDIS_URL.)`,
+    );
   if (!(await agreed(packages))) throw new Trouble(`Nothing was installed. To do it by hand: apt-get install ${packages.join(' ')}`);
   const sudo = process.getuid?.() === 0 ? [] : ['sudo'];
   if (!updated) install([...sudo, 'apt-get', 'update', '-qq']);
   updated = true;
-  install([...sudo, 'env', 'DEBIAN_FRONTEND=noninteractive', 'apt-get', 'install', '-y', '-qq', '--no-install-recommends', '-o', 'DPkg::Lock::Timeout=300', ...packages]);
+  install([
+    ...sudo,
+    'env',
+    'DEBIAN_FRONTEND=noninteractive',
+    'apt-get',
+    'install',
+    '-y',
+    '-qq',
+    '--no-install-recommends',
+    '-o',
+    'DPkg::Lock::Timeout=300',
+    ...packages,
+  ]);
 }
 
 async function agreed(packages) {
@@ -40,5 +55,6 @@ async function agreed(packages) {
 
 function install([command, ...args]) {
   const { status, stdout, stderr, error } = spawnSync(command, args, { encoding: 'utf8' });
-  if (status !== 0) throw new Trouble(`${command} ${args.join(' ')} failed:\n${error?.message ?? ''}${(stdout ?? '') + (stderr ?? '')}`.slice(0, 4000));
+  if (status !== 0)
+    throw new Trouble(`${command} ${args.join(' ')} failed:\n${error?.message ?? ''}${(stdout ?? '') + (stderr ?? '')}`.slice(0, 4000));
 }

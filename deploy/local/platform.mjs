@@ -58,7 +58,8 @@ export async function startPlatform({ name, replicas = 1, env = {}, envOf = () =
       const { Client } = require('pg');
       const client = new Client({ connectionString: stores.POSTGRES_ADMIN_URL });
       await client.connect();
-      for (const service of SERVICES) await client.query(`DROP DATABASE IF EXISTS "${own.DATABASE_PREFIX}${service.replaceAll('-', '_')}" WITH (FORCE)`);
+      for (const service of SERVICES)
+        await client.query(`DROP DATABASE IF EXISTS "${own.DATABASE_PREFIX}${service.replaceAll('-', '_')}" WITH (FORCE)`);
       await client.end();
       await kafkaOf(own).removeTopics();
     },
@@ -124,16 +125,25 @@ function kafkaOf({ KAFKA_BROKERS, TOPIC_PREFIX }) {
       await withAdmin((admin) => admin.deleteGroups([groupId])).catch(() => {});
       return messages;
     },
+    async produce(topic, messages) {
+      const producer = client.producer({ allowAutoTopicCreation: false });
+      await producer.connect();
+      for (let from = 0; from < messages.length; from += 1_000)
+        await producer.send({ topic: TOPIC_PREFIX + topic, acks: -1, messages: messages.slice(from, from + 1_000) });
+      await producer.disconnect();
+    },
     deadLetters: () =>
       withAdmin(async (admin) => {
         let count = 0;
-        for (const topic of (await own(admin)).filter((name) => name.includes('.dlq.'))) for (const { high, low } of await admin.fetchTopicOffsets(topic)) count += Number(high) - Number(low);
+        for (const topic of (await own(admin)).filter((name) => name.includes('.dlq.')))
+          for (const { high, low } of await admin.fetchTopicOffsets(topic)) count += Number(high) - Number(low);
         return count;
       }),
     /** The group's members must have left. */
     resetOffsets: (group) =>
       withAdmin(async (admin) => {
-        for (const { topic } of await admin.fetchOffsets({ groupId: TOPIC_PREFIX + group })) await admin.resetOffsets({ groupId: TOPIC_PREFIX + group, topic, earliest: true });
+        for (const { topic } of await admin.fetchOffsets({ groupId: TOPIC_PREFIX + group }))
+          await admin.resetOffsets({ groupId: TOPIC_PREFIX + group, topic, earliest: true });
       }),
     removeTopics: () => withAdmin(async (admin) => admin.deleteTopics({ topics: await own(admin) })),
   };

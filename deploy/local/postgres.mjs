@@ -51,15 +51,25 @@ function choosePlace() {
   if (process.getuid?.() !== 0) return { bin, data, as: (command) => command };
   const mapped = ['unshare', '--user', '--map-user=1000', '--map-group=1000'];
   if (spawnSync(mapped[0], [...mapped.slice(1), 'true']).status === 0) return { bin, data, as: (command) => [...mapped, ...command] };
-  const uid = Number(spawnSync('id', ['-u', 'postgres'], { encoding: 'utf8' }).stdout || spawnSync('id', ['-u', 'nobody'], { encoding: 'utf8' }).stdout);
-  if (!uid) throw new Trouble('PostgreSQL refuses to run as root, and there is neither a user namespace nor a user "postgres" or "nobody" here. Name a running server: POSTGRES_ADMIN_URL=postgresql://…');
+  const uid = Number(
+    spawnSync('id', ['-u', 'postgres'], { encoding: 'utf8' }).stdout || spawnSync('id', ['-u', 'nobody'], { encoding: 'utf8' }).stdout,
+  );
+  if (!uid)
+    throw new Trouble(
+      'PostgreSQL refuses to run as root, and there is neither a user namespace nor a user "postgres" or "nobody" here. Name a running server: POSTGRES_ADMIN_URL=postgresql://…',
+    );
   const open = join('/var/tmp', `baton-${FOLDER_ID}`);
   mkdirSync(open, { recursive: true });
   chmodSync(open, 0o755);
   if (!existsSync(join(open, 'native'))) cpSync(dirname(bin), join(open, 'native'), { recursive: true, verbatimSymlinks: true });
   mkdirSync(join(open, 'data'), { recursive: true, mode: 0o700 });
   chownSync(join(open, 'data'), uid, uid);
-  return { bin: join(open, 'native/bin'), data: join(open, 'data'), uid, as: (command) => ['setpriv', `--reuid=${uid}`, `--regid=${uid}`, '--clear-groups', ...command] };
+  return {
+    bin: join(open, 'native/bin'),
+    data: join(open, 'data'),
+    uid,
+    as: (command) => ['setpriv', `--reuid=${uid}`, `--regid=${uid}`, '--clear-groups', ...command],
+  };
 }
 
 /** npm does not run install scripts unasked, so the links between the server's libraries are made here. */
@@ -71,7 +81,10 @@ function nativeBin() {
   } catch {
     folder = join(ROOT, 'node_modules', name);
   }
-  if (!existsSync(folder)) throw new Trouble(`There is no packaged PostgreSQL for ${process.platform}-${process.arch}. Name a running server: POSTGRES_ADMIN_URL=postgresql://…`);
+  if (!existsSync(folder))
+    throw new Trouble(
+      `There is no packaged PostgreSQL for ${process.platform}-${process.arch}. Name a running server: POSTGRES_ADMIN_URL=postgresql://…`,
+    );
   const done = join(folder, '.links-made');
   if (!existsSync(done)) {
     execFileSync(process.execPath, [join(folder, 'scripts/hydrate-symlinks.js')], { cwd: folder, stdio: 'ignore' });
@@ -91,7 +104,19 @@ function initialise(place) {
   const passwordFile = join(dirname(temporary), 'postgres-password');
   writeFileSync(passwordFile, secrets().databasePassword, { mode: 0o600 });
   if (place.uid) chownSync(passwordFile, place.uid, place.uid);
-  const [command, ...args] = place.as([join(place.bin, 'initdb'), '-D', temporary, '-U', 'postgres', '-A', 'scram-sha-256', `--pwfile=${passwordFile}`, '-E', 'UTF8', '--locale=C']);
+  const [command, ...args] = place.as([
+    join(place.bin, 'initdb'),
+    '-D',
+    temporary,
+    '-U',
+    'postgres',
+    '-A',
+    'scram-sha-256',
+    `--pwfile=${passwordFile}`,
+    '-E',
+    'UTF8',
+    '--locale=C',
+  ]);
   const { status, stdout, stderr } = spawnSync(command, args, { encoding: 'utf8' });
   rmSync(passwordFile, { force: true });
   if (status !== 0) throw new Trouble(`initdb failed:\n${stdout}${stderr}`);

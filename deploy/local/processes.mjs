@@ -86,7 +86,12 @@ export async function until(name, check, deadlineMs = 60_000) {
 export function logTail(name, lines = 20) {
   const file = join(LOGS, `${name}.log`);
   if (!existsSync(file)) return `There is no log at ${file}.`;
-  return `The last lines of ${file}:\n${readFileSync(file, 'utf8').trimEnd().split('\n').slice(-lines).map((line) => `    ${line.slice(0, 400)}`).join('\n')}`;
+  return `The last lines of ${file}:\n${readFileSync(file, 'utf8')
+    .trimEnd()
+    .split('\n')
+    .slice(-lines)
+    .map((line) => `    ${line.slice(0, 400)}`)
+    .join('\n')}`;
 }
 
 /** Whether anything listens on a local port. */
@@ -99,7 +104,8 @@ export const portTaken = (port) =>
     };
     socket.once('connect', () => end(true));
     socket.once('error', () => end(false));
-    socket.once('timeout', () => end(true));
+    // Whoever holds a port of this machine answers at once, frozen too: a time-out is our own event loop, held up by another store's start.
+    socket.once('timeout', () => end(false));
   });
 
 /** Refuses to start on a port that somebody else holds, and says who and what to do. */

@@ -19,7 +19,22 @@ export const redis = {
     startDetached({
       name: 'redis',
       command: 'redis-server',
-      args: ['--port', String(PORTS.redis), '--bind', '127.0.0.1', '--dir', FOLDER, '--appendonly', 'no', '--save', '', '--maxmemory', '256mb', '--maxmemory-policy', 'allkeys-lru'],
+      args: [
+        '--port',
+        String(PORTS.redis),
+        '--bind',
+        '127.0.0.1',
+        '--dir',
+        FOLDER,
+        '--appendonly',
+        'no',
+        '--save',
+        '',
+        '--maxmemory',
+        '256mb',
+        '--maxmemory-policy',
+        'allkeys-lru',
+      ],
       mark: `:${PORTS.redis}`,
     });
     await until('redis', () => ping({ host: '127.0.0.1', port: PORTS.redis }), 20_000);

@@ -60,7 +60,13 @@ export class Replica {
     if (runningPid(this.name)) await stopDetached(this.name, { first: 'SIGKILL' });
     await needFreePort(Number(new URL(this.url).port), this.name);
     // The name at the end is nothing to the program: it is how the process is known again.
-    this.child = startDetached({ name: this.name, command: process.execPath, args: ['--enable-source-maps', main, `--replica=${this.name}`], env: { ...serviceEnv(this.service, this.replica, this.platform), ...extra }, mark: `--replica=${this.name}` });
+    this.child = startDetached({
+      name: this.name,
+      command: process.execPath,
+      args: ['--enable-source-maps', main, `--replica=${this.name}`],
+      env: { ...serviceEnv(this.service, this.replica, this.platform), ...extra },
+      mark: `--replica=${this.name}`,
+    });
     const ended = new Promise((resolve) => this.child.once('exit', (code, signalName) => resolve({ code, signalName })));
     this.ended = ended;
     void ended.then((end) => this.onExit?.(end));
@@ -74,7 +80,10 @@ export class Replica {
     const end = Date.now() + deadlineMs;
     let last = 'no answer';
     while (Date.now() < end) {
-      if (!this.isRunning) throw new Trouble(`${this.name} ended with ${this.child.signalCode ?? this.child.exitCode} while it was starting.\n${logTail(this.name)}`);
+      if (!this.isRunning)
+        throw new Trouble(
+          `${this.name} ended with ${this.child.signalCode ?? this.child.exitCode} while it was starting.\n${logTail(this.name)}`,
+        );
       try {
         const answer = await fetch(`${this.url}/readyz`, { signal: AbortSignal.timeout(2_000) });
         if (answer.ok) return;
@@ -133,6 +142,8 @@ export async function stopInOrder(replicas) {
 export async function sweepServices() {
   const folder = join(DATA, 'run');
   if (!existsSync(folder)) return;
-  const names = readdirSync(folder).map((file) => file.replace(/\.json$/, '')).filter((name) => SERVICES.some((service) => name.includes(`${service}-`)));
+  const names = readdirSync(folder)
+    .map((file) => file.replace(/\.json$/, ''))
+    .filter((name) => SERVICES.some((service) => name.includes(`${service}-`)));
   await Promise.all(names.map((name) => stopDetached(name, { deadlineMs: 26_000 })));
 }

@@ -23,7 +23,8 @@ function basePort() {
   const given = process.env.BATON_BASE_PORT;
   if (!given) return FIRST_PORT + (folderHash.readUInt32BE(4) % BLOCKS) * PORTS_PER_CLONE;
   const port = Number(given);
-  if (!Number.isInteger(port) || port < 1024 || port > 65_000) throw new Error(`BATON_BASE_PORT is "${given}"; give a port from 1024 to 65000 (the ${PORTS_PER_CLONE} from it on are used)`);
+  if (!Number.isInteger(port) || port < 1024 || port > 65_000)
+    throw new Error(`BATON_BASE_PORT is "${given}"; give a port from 1024 to 65000 (the ${PORTS_PER_CLONE} from it on are used)`);
   return port;
 }
 
@@ -58,7 +59,8 @@ export function storeEnv() {
   const own = { KAFKA_BROKERS: PORTS.kafka, POSTGRES_ADMIN_URL: PORTS.postgres, REDIS_URL: PORTS.redis };
   // A store that is named and is not this clone's own may serve other clones too.
   const shares = Object.entries(own).some(([name, port]) => process.env[name] && !process.env[name].includes(`127.0.0.1:${port}`));
-  const adminUrl = process.env.POSTGRES_ADMIN_URL || `postgresql://postgres:${secrets().databasePassword}@127.0.0.1:${PORTS.postgres}/postgres`;
+  const adminUrl =
+    process.env.POSTGRES_ADMIN_URL || `postgresql://postgres:${secrets().databasePassword}@127.0.0.1:${PORTS.postgres}/postgres`;
   return {
     KAFKA_BROKERS: process.env.KAFKA_BROKERS || `127.0.0.1:${PORTS.kafka}`,
     POSTGRES_ADMIN_URL: adminUrl,

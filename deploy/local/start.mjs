@@ -32,6 +32,7 @@ async function main(args) {
   const once = args.includes('--once');
   const platform = new Platform(args.includes('--keep'));
   platform.stopOnSignals();
+  platform.surviveLostOutput();
   try {
     if (args.includes('--fresh')) await platform.forget();
     await platform.start();
@@ -68,6 +69,11 @@ class Platform {
     }
   }
 
+  /** A terminal that goes away takes our output with it, and must not take our orderly stop. */
+  surviveLostOutput() {
+    for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {});
+  }
+
   async forget() {
     await step('forget earlier data', async () => {
       await sweepServices();
@@ -87,7 +93,10 @@ class Platform {
       for (const replica of this.replicas) await replica.start();
       await Promise.all(this.replicas.map((replica) => replica.ready()));
     });
-    this.release = supervise(this.replicas, { onRestart: ({ name }, { code, signalName }) => say(red(`${name} ended (${signalName ?? code}) and is started again; its log: ${join(LOGS, `${name}.log`)}`)) });
+    this.release = supervise(this.replicas, {
+      onRestart: ({ name }, { code, signalName }) =>
+        say(red(`${name} ended (${signalName ?? code}) and is started again; its log: ${join(LOGS, `${name}.log`)}`)),
+    });
   }
 
   async journey() {
@@ -104,7 +113,9 @@ class Platform {
     for (const service of SERVICES) say(`  ${service.padEnd(20)} ${serviceUrl(service)}`);
     const stores = storeEnv();
     say(`  ${'kafka'.padEnd(20)} ${stores.KAFKA_BROKERS}\n  ${'redis'.padEnd(20)} ${stores.REDIS_URL}`);
-    say(`  ${'admin key'.padEnd(20)} in ${join(DATA, 'secrets.json')}\n${dim(`  logs in ${LOGS}; OpenAPI at /openapi.json; Ctrl-C stops everything`)}`);
+    say(
+      `  ${'admin key'.padEnd(20)} in ${join(DATA, 'secrets.json')}\n${dim(`  logs in ${LOGS}; OpenAPI at /openapi.json; Ctrl-C stops everything`)}`,
+    );
     await this.interrupt;
   }
 

@@ -32,14 +32,17 @@ const HELP = `Sets everything up and runs every check.
 Integration tests use the stores that KAFKA_BROKERS, POSTGRES_ADMIN_URL and REDIS_URL name, else local processes.
 `;
 
-const nx = (target, parallel) => child('npx', ['nx', 'run-many', '-t', target, `--parallel=${parallel}`, '--output-style=static', '--nxBail=false']);
+const nx = (target, parallel) =>
+  child('npx', ['nx', 'run-many', '-t', target, `--parallel=${parallel}`, '--output-style=static', '--nxBail=false']);
 const node = (script) => child(process.execPath, [script]);
 
 function child(command, args) {
   return new Promise((resolve, reject) => {
     const running = spawn(command, args, { cwd: ROOT, env, stdio: ['ignore', 'inherit', 'inherit'] });
     running.once('error', reject);
-    running.once('close', (code) => (code === 0 ? resolve(undefined) : reject(new Error(`${command} ${args.join(' ')} ended with ${code}`))));
+    running.once('close', (code) =>
+      code === 0 ? resolve(undefined) : reject(new Error(`${command} ${args.join(' ')} ended with ${code}`)),
+    );
   });
 }
 

@@ -9,7 +9,10 @@ export function registerTopics(program: Command): void {
     .command('create')
     .description('create what is missing, add partitions, set retention and compaction; nothing is ever taken away')
     .option('--json', 'print JSON')
-    .addHelpText('after', '\nReads KAFKA_BROKERS and TOPIC_PREFIX. Safe to run again.\nExample: KAFKA_BROKERS=127.0.0.1:9092 npm run baton -- topics create')
+    .addHelpText(
+      'after',
+      '\nReads KAFKA_BROKERS and TOPIC_PREFIX. Safe to run again.\nExample: KAFKA_BROKERS=127.0.0.1:9092 npm run baton -- topics create',
+    )
     .action(async ({ json }: { json?: boolean }) => {
       const changes = await createTopics(kafkaOfEnvironment());
       if (json) console.log(JSON.stringify(changes));
@@ -23,6 +26,12 @@ export function registerTopics(program: Command): void {
     .action(({ json }: { json?: boolean }) => {
       const plans = plannedTopics(process.env['TOPIC_PREFIX'] ?? '');
       if (json) console.log(JSON.stringify(plans));
-      else for (const { topic, partitions, configs } of plans) console.log(`${topic.padEnd(50)} ${String(partitions).padStart(3)} partitions  ${Object.entries(configs).map(([k, v]) => `${k}=${v}`).join(' ')}`);
+      else
+        for (const { topic, partitions, configs } of plans)
+          console.log(
+            `${topic.padEnd(50)} ${String(partitions).padStart(3)} partitions  ${Object.entries(configs)
+              .map(([k, v]) => `${k}=${v}`)
+              .join(' ')}`,
+          );
     });
 }

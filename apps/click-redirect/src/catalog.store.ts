@@ -1,4 +1,14 @@
-import { type EntityState, LinkChanged, type LinkData, PartnerChanged, type PartnerData, ProgramChanged, type ProgramData, type Received, type TenantData } from '@baton/contracts';
+import {
+  type EntityState,
+  LinkChanged,
+  type LinkData,
+  PartnerChanged,
+  type PartnerData,
+  ProgramChanged,
+  type ProgramData,
+  type Received,
+  type TenantData,
+} from '@baton/contracts';
 import { type Decision, decide, type Terms, termsInForce } from './domain/decision';
 
 /** A link as a click needs it. */
@@ -112,7 +122,16 @@ export class MemoryCatalogStore implements CatalogStore {
     const program = this.program(data.tenantId, data.id);
     if (program.versions.some((terms) => terms.version === data.version)) return;
     const { version, state, destinationHosts: hosts, allowHttp, landingParam, utm, fallbackUrl } = data;
-    const terms: Terms = { version, state, validFromMs: Date.parse(data.validFrom), hosts, allowHttp, landingParam, utm, fallbackUrl: fallbackUrl ?? null };
+    const terms: Terms = {
+      version,
+      state,
+      validFromMs: Date.parse(data.validFrom),
+      hosts,
+      allowHttp,
+      landingParam,
+      utm,
+      fallbackUrl: fallbackUrl ?? null,
+    };
     program.versions = [...program.versions, terms].sort((a, b) => b.version - a.version);
   }
 

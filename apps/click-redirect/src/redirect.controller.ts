@@ -32,19 +32,34 @@ type Request = FastifyRequest<{ Params: { slug: string } }>;
 /** `GET /r/:slug`, answered by Fastify itself, before Nest. */
 export class RedirectController {
   private readonly redirects = counter('baton_redirects_total', 'Answers to visitors of links, by what they were', ['outcome']);
-  private readonly shed = counter('baton_clicks_shed_total', 'Visitors sent on without a click id, because the click could not be recorded, by reason', ['reason']);
+  private readonly shed = counter(
+    'baton_clicks_shed_total',
+    'Visitors sent on without a click id, because the click could not be recorded, by reason',
+    ['reason'],
+  );
 
   constructor(private readonly options: RedirectOptions) {}
 
   routes(http: Http): void {
     const fastify = http.getHttpAdapter().getInstance();
-    fastify.route<{ Params: { slug: string } }>({ method: ['GET', 'HEAD'], url: '/r/:slug', exposeHeadRoute: false, handler: (request, reply) => this.answer(request, reply) });
+    fastify.route<{ Params: { slug: string } }>({
+      method: ['GET', 'HEAD'],
+      url: '/r/:slug',
+      exposeHeadRoute: false,
+      handler: (request, reply) => this.answer(request, reply),
+    });
   }
 
   private async answer(request: Request, reply: FastifyReply): Promise<FastifyReply> {
     void reply.headers(HEADERS);
     const { catalog, isLoaded, now } = this.options;
-    if (!isLoaded()) return this.refuse(request, reply, new Problem('unavailable', 'The links are still being read. Try again in a moment.', { headers: { 'Retry-After': '2' } }), 'not_loaded');
+    if (!isLoaded())
+      return this.refuse(
+        request,
+        reply,
+        new Problem('unavailable', 'The links are still being read. Try again in a moment.', { headers: { 'Retry-After': '2' } }),
+        'not_loaded',
+      );
     const atMs = now();
     const found = catalog.find(request.params.slug, atMs);
     if (!found) return this.unknown(request, reply, 'link_unknown');
@@ -61,7 +76,10 @@ export class RedirectController {
   }
 
   /** Never throws: whatever goes wrong with the record, the visitor arrives. */
-  private async record(request: Request, { clickId, atMs, link, landing }: { clickId: string; atMs: number; link: CatalogLink; landing: Landing }): Promise<Recorded> {
+  private async record(
+    request: Request,
+    { clickId, atMs, link, landing }: { clickId: string; atMs: number; link: CatalogLink; landing: Landing },
+  ): Promise<Recorded> {
     const { seal, clicks, log } = this.options;
     try {
       const { headers } = request.raw;
@@ -87,7 +105,11 @@ export class RedirectController {
   /** The address stays in this process and out of its logs. */
   private addressOf(request: Request): Address | null {
     const forwarded = request.raw.headers['x-forwarded-for'];
-    return clientAddress(request.raw.socket.remoteAddress, Array.isArray(forwarded) ? forwarded.join(',') : forwarded, this.options.trustedProxies);
+    return clientAddress(
+      request.raw.socket.remoteAddress,
+      Array.isArray(forwarded) ? forwarded.join(',') : forwarded,
+      this.options.trustedProxies,
+    );
   }
 
   private send(reply: FastifyReply, url: string, outcome: string): FastifyReply {

@@ -11,7 +11,10 @@ describe('what needs a secret', () => {
   it('mints ids that differ within one millisecond, signed with the first key', () => {
     const ids = Array.from({ length: 20_000 }, () => seal.mint(tenant, 7, 1_800_000_000_000));
     expect(new Set(ids).size).toBe(ids.length);
-    expect(verifyClickId(keys.keys, tenant, ids[0]!)).toMatchObject({ kind: 'valid', id: { keyId: 3, linkNumber: 7, occurredAtMs: 1_800_000_000_000 } });
+    expect(verifyClickId(keys.keys, tenant, ids[0]!)).toMatchObject({
+      kind: 'valid',
+      id: { keyId: 3, linkNumber: 7, occurredAtMs: 1_800_000_000_000 },
+    });
     expect(verifyClickId(keys.keys, other, ids[0]!)).toEqual({ kind: 'forged', why: 'tag' });
   });
 
@@ -20,6 +23,8 @@ describe('what needs a secret', () => {
     expect(hash(tenant, '203.0.113.9')).toMatch(/^[0-9a-f]{32}$/);
     expect(hash(tenant, '::ffff:203.0.113.9')).toBe(hash(tenant, '203.0.113.9'));
     expect(hash(other, '203.0.113.9')).not.toBe(hash(tenant, '203.0.113.9'));
-    expect(new KeyedSeal(keys, Buffer.alloc(32, 6)).addressHash(tenant, parseAddress('203.0.113.9')!)).not.toBe(hash(tenant, '203.0.113.9'));
+    expect(new KeyedSeal(keys, Buffer.alloc(32, 6)).addressHash(tenant, parseAddress('203.0.113.9')!)).not.toBe(
+      hash(tenant, '203.0.113.9'),
+    );
   });
 });

@@ -29,7 +29,11 @@ export class KeyedSeal implements Seal {
   }
 
   addressHash(tenantId: string, address: Address): string {
-    return createHmac('sha256', this.addressHashKey).update(tenantId, 'ascii').update(Uint8Array.from(address)).digest('hex').slice(0, HASH_HEX_DIGITS);
+    return createHmac('sha256', this.addressHashKey)
+      .update(tenantId, 'ascii')
+      .update(Uint8Array.from(address))
+      .digest('hex')
+      .slice(0, HASH_HEX_DIGITS);
   }
 
   userAgentHash(userAgent: string): string {

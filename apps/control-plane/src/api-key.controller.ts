@@ -7,7 +7,21 @@ import { apiKeys, type NamedApiKey } from './api-key.store';
 import { type Caller, TheCaller, TheTenant } from './caller';
 import { CatalogStore } from './catalog.store';
 import { firstVersion, nextVersion } from './domain/stamp';
-import { answered, CreateBody, Describes, EntityAnswer, entityAnswer, IdPipe, malformed, notFound, paged, pageOf, type Reply, stampOf, stateChanges } from './edge';
+import {
+  answered,
+  CreateBody,
+  Describes,
+  EntityAnswer,
+  entityAnswer,
+  IdPipe,
+  malformed,
+  notFound,
+  paged,
+  pageOf,
+  type Reply,
+  stampOf,
+  stateChanges,
+} from './edge';
 
 export class ApiKeyBody extends CreateBody {
   @Text(200) name!: string;
@@ -39,14 +53,27 @@ export class ApiKeyController {
 
   @Post()
   @Describes({ body: ApiKeyBody, answer: NewApiKeyAnswer })
-  async create(@TheTenant() tenantId: string, @TheCaller() caller: Caller, @Body() body: ApiKeyBody, @Res({ passthrough: true }) reply: Reply): Promise<NewApiKeyAnswer> {
+  async create(
+    @TheTenant() tenantId: string,
+    @TheCaller() caller: Caller,
+    @Body() body: ApiKeyBody,
+    @Res({ passthrough: true }) reply: Reply,
+  ): Promise<NewApiKeyAnswer> {
     const id = body.id ?? randomUUID();
     const test = body.test ?? false;
     mayGive(caller, body.scopes, test);
     const { text, digest, shortId } = mintApiKey(test);
     const created = await this.catalog.create({ tenantId, kind: 'api_key', id, body }, async (tx, change) => {
-      if (body.expires_at && body.expires_at <= change.at) throw malformed([{ field: 'expires_at', problem: `is over; it is ${change.at} now` }]);
-      const data = { ...firstVersion(stampOf(change, id)), digest, scopes: [...new Set(body.scopes)], test, kind: 'secret' as const, expiresAt: body.expires_at ?? null };
+      if (body.expires_at && body.expires_at <= change.at)
+        throw malformed([{ field: 'expires_at', problem: `is over; it is ${change.at} now` }]);
+      const data = {
+        ...firstVersion(stampOf(change, id)),
+        digest,
+        scopes: [...new Set(body.scopes)],
+        test,
+        kind: 'secret' as const,
+        expiresAt: body.expires_at ?? null,
+      };
       const key = { data, name: body.name, shortId };
       // Ids of keys are unique over all tenants, and the answer is the same whoever has it.
       if (!(await apiKeys.add(tx, key))) throw new Problem('conflict', 'This id cannot be used. Choose a new random one, or leave it out.');

@@ -1,5 +1,14 @@
 import { APP_GUARD } from '@nestjs/core';
-import { BoundedProducer, type Composition, connectKafka, type Context, openDatabase, OutboxRelay, type Part, type TransactingClient } from '@baton/platform';
+import {
+  BoundedProducer,
+  type Composition,
+  connectKafka,
+  type Context,
+  openDatabase,
+  OutboxRelay,
+  type Part,
+  type TransactingClient,
+} from '@baton/platform';
 import { ApiKeyController } from './api-key.controller';
 import { CallerGuard } from './caller';
 import { CatalogStore, type CatalogTx, PgCatalogStore } from './catalog.store';
@@ -16,22 +25,46 @@ import { TenantController } from './tenant.controller';
 /** The composition root: the only file that says `new`. */
 export async function compose({ service, env, log }: Context<Env>): Promise<Composition> {
   const now = (): Date => new Date();
-  const api = openDatabase<CatalogTx>({ url: env.DATABASE_API_URL, poolMax: env.DATABASE_POOL_MAX, log, createClient: (adapter) => new PrismaClient({ adapter }) as unknown as TransactingClient<CatalogTx> });
+  const api = openDatabase<CatalogTx>({
+    url: env.DATABASE_API_URL,
+    poolMax: env.DATABASE_POOL_MAX,
+    log,
+    createClient: (adapter) => new PrismaClient({ adapter }) as unknown as TransactingClient<CatalogTx>,
+  });
   const worker = openDatabase({ url: env.DATABASE_URL, poolMax: 3, log });
   const kafka = connectKafka({ brokers: env.KAFKA_BROKERS.split(','), clientId: service, prefix: env.TOPIC_PREFIX, log });
   const producer = new BoundedProducer({ kafka });
   const relay = new OutboxRelay({ service, url: env.DATABASE_URL, database: worker, producer, log });
   const catalog = new PgCatalogStore({ database: api, now, wake: () => relay.wake() });
 
-  const databases: Part = { name: 'postgres', unready: () => api.ping().then(() => undefined, () => 'Postgres does not answer'), stop: async () => void (await Promise.all([api.close(), worker.close()])) };
+  const databases: Part = {
+    name: 'postgres',
+    unready: () =>
+      api.ping().then(
+        () => undefined,
+        () => 'Postgres does not answer',
+      ),
+    stop: async () => void (await Promise.all([api.close(), worker.close()])),
+  };
   return {
-    controllers: [TenantController, ProgramController, PartnerController, ReferrerController, LinkController, PlanController, ApiKeyController],
+    controllers: [
+      TenantController,
+      ProgramController,
+      PartnerController,
+      ReferrerController,
+      LinkController,
+      PlanController,
+      ApiKeyController,
+    ],
     providers: [
       { provide: CatalogStore, useValue: catalog },
       { provide: LinkMint, useValue: new LinkMint(env.PUBLIC_URL) },
       { provide: APP_GUARD, useValue: new CallerGuard(catalog, env.ADMIN_KEY, now) },
     ],
     parts: [databases, { name: 'producer', stop: () => producer.close() }, relay],
-    openApi: { title: 'Baton control plane', description: 'What was agreed: tenants, programs, partners and referring customers, links, reward plans, API keys.' },
+    openApi: {
+      title: 'Baton control plane',
+      description: 'What was agreed: tenants, programs, partners and referring customers, links, reward plans, API keys.',
+    },
   };
 }

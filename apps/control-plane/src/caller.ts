@@ -9,7 +9,13 @@ import { tenants } from './tenant.store';
 /** Who calls: the operator of the platform, or one tenant by a key of its own. */
 export type Caller =
   | { readonly kind: 'operator' }
-  | { readonly kind: 'tenant'; readonly tenantId: string; readonly keyId: string; readonly scopes: readonly Scope[]; readonly test: boolean };
+  | {
+      readonly kind: 'tenant';
+      readonly tenantId: string;
+      readonly keyId: string;
+      readonly scopes: readonly Scope[];
+      readonly test: boolean;
+    };
 
 interface CallingRequest {
   readonly method: string;
@@ -22,9 +28,13 @@ const PLATFORM = 'baton:platform';
 /** A route of the platform, not of one tenant: the operator needs no Baton-Tenant header here. */
 export const PlatformRoute = (): MethodDecorator => SetMetadata(PLATFORM, true);
 
-export const TheCaller = createParamDecorator((_: unknown, context: ExecutionContext) => context.switchToHttp().getRequest<CallingRequest>().caller);
+export const TheCaller = createParamDecorator(
+  (_: unknown, context: ExecutionContext) => context.switchToHttp().getRequest<CallingRequest>().caller,
+);
 /** Whose data this request is about; it exists. */
-export const TheTenant = createParamDecorator((_: unknown, context: ExecutionContext) => context.switchToHttp().getRequest<CallingRequest>().tenantId);
+export const TheTenant = createParamDecorator(
+  (_: unknown, context: ExecutionContext) => context.switchToHttp().getRequest<CallingRequest>().tenantId,
+);
 
 /** On every route. Reading needs catalog:read, anything else catalog:write. */
 export class CallerGuard implements CanActivate {
@@ -45,7 +55,8 @@ export class CallerGuard implements CanActivate {
     if (caller.kind === 'tenant') {
       if (named !== undefined && named !== caller.tenantId) throw new Problem('tenant_mismatch');
       const needed: Scope = request.method === 'GET' || request.method === 'HEAD' ? 'catalog:read' : 'catalog:write';
-      if (!caller.scopes.includes(needed)) throw new Problem('scope_missing', `This needs the scope ${needed}; the key has ${caller.scopes.join(', ') || 'none'}.`);
+      if (!caller.scopes.includes(needed))
+        throw new Problem('scope_missing', `This needs the scope ${needed}; the key has ${caller.scopes.join(', ') || 'none'}.`);
       request.tenantId = caller.tenantId;
     } else if (!Reflect.getMetadata(PLATFORM, context.getHandler())) {
       request.tenantId = await this.namedTenant(named);
@@ -73,8 +84,13 @@ export class CallerGuard implements CanActivate {
   }
 
   private async namedTenant(named: string | string[] | undefined): Promise<string> {
-    if (typeof named !== 'string') throw new Problem('tenant_missing', 'The operator acts for a tenant: name it in the header "Baton-Tenant: <tenant id>".');
-    if (!UUID.test(named)) throw new Problem('tenant_missing', 'The header Baton-Tenant is not a tenant id: send the id (a UUID in lower case) that POST /v1/tenants answered.');
+    if (typeof named !== 'string')
+      throw new Problem('tenant_missing', 'The operator acts for a tenant: name it in the header "Baton-Tenant: <tenant id>".');
+    if (!UUID.test(named))
+      throw new Problem(
+        'tenant_missing',
+        'The header Baton-Tenant is not a tenant id: send the id (a UUID in lower case) that POST /v1/tenants answered.',
+      );
     const tenant = await this.catalog.read(named, (tx) => tenants.find(tx, named));
     if (!tenant) throw new Problem('not_found', 'There is no tenant of the id that the header Baton-Tenant names.');
     return named;

@@ -28,13 +28,18 @@ export interface Creating {
   readonly body: object;
 }
 
-export type Created<A> = { readonly kind: 'made'; readonly answer: A } | { readonly kind: 'repeated'; readonly answer: A } | { readonly kind: 'conflict' };
+export type Created<A> =
+  { readonly kind: 'made'; readonly answer: A } | { readonly kind: 'repeated'; readonly answer: A } | { readonly kind: 'conflict' };
 
 /** The catalog's one order, and what is written with it in one transaction. Throws `InfrastructureError`. */
 export abstract class CatalogStore {
   abstract change<A>(tenantId: string, work: (tx: CatalogTx, change: Change) => Promise<Changed<A>>, traceparent?: string): Promise<A>;
   /** A change that makes something under an id: the same id and body again gets the first answer, and changes nothing. */
-  abstract create<A extends object>(what: Creating, work: (tx: CatalogTx, change: Change) => Promise<Changed<A>>, traceparent?: string): Promise<Created<A>>;
+  abstract create<A extends object>(
+    what: Creating,
+    work: (tx: CatalogTx, change: Change) => Promise<Changed<A>>,
+    traceparent?: string,
+  ): Promise<Created<A>>;
   abstract read<A>(tenantId: string, work: (tx: CatalogTx) => Promise<A>): Promise<A>;
   /** Outside tenancy: the digests of API keys. */
   abstract untenanted<A>(work: (tx: CatalogTx) => Promise<A>): Promise<A>;
@@ -61,7 +66,11 @@ export class PgCatalogStore extends CatalogStore {
     return answer;
   }
 
-  create<A extends object>(what: Creating, work: (tx: CatalogTx, change: Change) => Promise<Changed<A>>, traceparent?: string): Promise<Created<A>> {
+  create<A extends object>(
+    what: Creating,
+    work: (tx: CatalogTx, change: Change) => Promise<Changed<A>>,
+    traceparent?: string,
+  ): Promise<Created<A>> {
     const { tenantId, kind, id } = what;
     const fingerprint = fingerprintOf(what.body);
     return this.change<Created<A>>(
@@ -92,7 +101,12 @@ export class PgCatalogStore extends CatalogStore {
   }
 
   /** The clock's row is locked before anything is read, so versions, commits and ids of the outbox have one order; it moves only if something changed. */
-  private async inOrder<A>(tx: CatalogTx, tenantId: string, work: (tx: CatalogTx, change: Change) => Promise<Changed<A>>, traceparent?: string): Promise<A> {
+  private async inOrder<A>(
+    tx: CatalogTx,
+    tenantId: string,
+    work: (tx: CatalogTx, change: Change) => Promise<Changed<A>>,
+    traceparent?: string,
+  ): Promise<A> {
     const [clock] = await tx.$queryRawUnsafe<{ version: bigint }[]>('SELECT version FROM catalog_clock WHERE id = 1 FOR UPDATE');
     if (!clock) throw new Error('catalog_clock has no row: the migrations of control-plane were not applied as they are');
     let version = Number(clock.version);

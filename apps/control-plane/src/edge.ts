@@ -1,6 +1,18 @@
 import { applyDecorators, type PipeTransform } from '@nestjs/common';
 import { ApiBody, ApiHeader, ApiOkResponse, ApiCreatedResponse, type ApiBodyOptions } from '@nestjs/swagger';
-import { type Entity, ENTITY_STATES, type EntityState, Instant, type JsonSchema, OneOf, Optional, schemaOf, Uuid, UUID, Whole } from '@baton/contracts';
+import {
+  type Entity,
+  ENTITY_STATES,
+  type EntityState,
+  Instant,
+  type JsonSchema,
+  OneOf,
+  Optional,
+  schemaOf,
+  Uuid,
+  UUID,
+  Whole,
+} from '@baton/contracts';
 import { type FieldProblem, Problem } from '@baton/platform';
 import type { Change, Created } from './catalog.store';
 import { changeState } from './domain/state';
@@ -48,13 +60,19 @@ export interface Page {
 /** `?limit=&cursor=`; a cursor is the `next_cursor` of the page before. */
 export function pageOf(cursor: string | undefined, limit: string | undefined, shape: RegExp): Page {
   const size = limit === undefined ? LIMIT_DEFAULT : Number(limit);
-  if (!Number.isInteger(size) || size < 1 || size > LIMIT_MAX) throw malformed([{ field: 'limit', problem: `must be a whole number from 1 to ${LIMIT_MAX}` }]);
-  if (cursor !== undefined && !shape.test(cursor)) throw malformed([{ field: 'cursor', problem: 'is not a next_cursor that this list gave' }]);
+  if (!Number.isInteger(size) || size < 1 || size > LIMIT_MAX)
+    throw malformed([{ field: 'limit', problem: `must be a whole number from 1 to ${LIMIT_MAX}` }]);
+  if (cursor !== undefined && !shape.test(cursor))
+    throw malformed([{ field: 'cursor', problem: 'is not a next_cursor that this list gave' }]);
   return { cursor, limit: size };
 }
 
 /** Items and where the next page begins, if the page was full. */
-export const paged = <T>(items: readonly T[], { limit }: Page, cursorOf: (last: T) => string): { items: readonly T[]; next_cursor: string | null } => ({
+export const paged = <T>(
+  items: readonly T[],
+  { limit }: Page,
+  cursorOf: (last: T) => string,
+): { items: readonly T[]; next_cursor: string | null } => ({
   items,
   next_cursor: items.length === limit ? cursorOf(items[items.length - 1] as T) : null,
 });
@@ -67,7 +85,12 @@ export class IdPipe implements PipeTransform<string, string> {
   }
 }
 
-export const stampOf = (change: Change, id: string): Stamp => ({ tenantId: change.tenantId, id, changedAt: change.at, catalogVersion: change.version() });
+export const stampOf = (change: Change, id: string): Stamp => ({
+  tenantId: change.tenantId,
+  id,
+  changedAt: change.at,
+  catalogVersion: change.version(),
+});
 
 export const notFound = (): Problem => new Problem('not_found', 'There is nothing of this id.');
 
@@ -85,7 +108,11 @@ export function stateChanges(from: EntityState, to: EntityState): boolean {
 /** When later terms begin; throws the problem if that is over. */
 export function beginningOf(wanted: string | null | undefined, now: string): string {
   const checked = laterValidFrom(wanted, now);
-  if (checked.kind === 'past') throw new Problem('terms_in_past', `valid_from is ${checked.validFrom}, which is over; it is ${now} now. Leave it out to begin at once.`);
+  if (checked.kind === 'past')
+    throw new Problem(
+      'terms_in_past',
+      `valid_from is ${checked.validFrom}, which is over; it is ${now} now. Leave it out to begin at once.`,
+    );
   return checked.validFrom;
 }
 
@@ -107,7 +134,9 @@ export const Describes = ({ body, answer }: { body?: BodyClass; answer?: BodyCla
   applyDecorators(
     ApiHeader({ name: 'Baton-Tenant', required: false, description: 'For the operator: the tenant to act for' }),
     ...(body ? [ApiBody({ schema: openApiSchema(schemaOf(body)) } as ApiBodyOptions)] : []),
-    ...(answer ? [ApiOkResponse({ schema: openApiSchema(schemaOf(answer)) }), ApiCreatedResponse({ schema: openApiSchema(schemaOf(answer)) })] : []),
+    ...(answer
+      ? [ApiOkResponse({ schema: openApiSchema(schemaOf(answer)) }), ApiCreatedResponse({ schema: openApiSchema(schemaOf(answer)) })]
+      : []),
   );
 
 /** JSON Schema in the dialect of OpenAPI 3.0, which has `nullable` and no `propertyNames`. */

@@ -68,5 +68,7 @@ export async function partnerOf(tx: CatalogTx, { tenantId }: Change, id: string)
 export function checkedDestination(destination: string, versions: readonly ProgramData[], at: string): string {
   const check = destinationOf(destination, versions, at);
   if (check.kind === 'ok') return check.href;
-  throw new Problem('destination_refused', `The destination is refused: ${check.reasons.join('; ')}`, { errors: check.reasons.map((problem) => ({ field: 'destination', problem })) });
+  throw new Problem('destination_refused', `The destination is refused: ${check.reasons.join('; ')}`, {
+    errors: check.reasons.map((problem) => ({ field: 'destination', problem })),
+  });
 }

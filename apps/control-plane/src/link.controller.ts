@@ -5,7 +5,22 @@ import { randomUUID } from 'node:crypto';
 import { TheTenant } from './caller';
 import { CatalogStore } from './catalog.store';
 import { nextVersion } from './domain/stamp';
-import { answered, CreateBody, Describes, EntityAnswer, entityAnswer, IdPipe, malformed, notFound, paged, pageOf, type Reply, stampOf, StateBody, stateChanges } from './edge';
+import {
+  answered,
+  CreateBody,
+  Describes,
+  EntityAnswer,
+  entityAnswer,
+  IdPipe,
+  malformed,
+  notFound,
+  paged,
+  pageOf,
+  type Reply,
+  stampOf,
+  StateBody,
+  stateChanges,
+} from './edge';
 import { links } from './link.store';
 import { checkedDestination, LinkMint, programOf, partnerOf } from './link-mint';
 
@@ -49,19 +64,36 @@ export class LinkController {
       const versions = await programOf(tx, change, programId);
       await partnerOf(tx, change, partnerId);
       const destination = checkedDestination(body.destination, versions, change.at);
-      const link = await this.mint.add(tx, change, { id, programId, partnerId, destination, slug: body.slug ?? undefined, subIds: body.sub_ids ?? {}, referral: false });
+      const link = await this.mint.add(tx, change, {
+        id,
+        programId,
+        partnerId,
+        destination,
+        slug: body.slug ?? undefined,
+        subIds: body.sub_ids ?? {},
+        referral: false,
+      });
       return { answer: linkAnswer(link, this.mint), events: [emit(LinkChanged, link)] };
     });
     return answered(reply, created);
   }
 
   @Get()
-  async list(@TheTenant() tenantId: string, @Query('partner_id') partnerId?: string, @Query('cursor') cursor?: string, @Query('limit') limit?: string): Promise<object> {
+  async list(
+    @TheTenant() tenantId: string,
+    @Query('partner_id') partnerId?: string,
+    @Query('cursor') cursor?: string,
+    @Query('limit') limit?: string,
+  ): Promise<object> {
     const page = pageOf(cursor, limit, /^\d{1,13}$/);
     if (partnerId !== undefined && !UUID.test(partnerId)) throw malformed([{ field: 'partner_id', problem: 'is not an id' }]);
     const after = page.cursor === undefined ? undefined : Number(page.cursor);
     const items = await this.catalog.read(tenantId, (tx) => links.list(tx, tenantId, partnerId, after, page.limit));
-    return paged(items.map((link) => linkAnswer(link, this.mint)), page, (last) => String(last.number));
+    return paged(
+      items.map((link) => linkAnswer(link, this.mint)),
+      page,
+      (last) => String(last.number),
+    );
   }
 
   @Get(':id')
@@ -75,7 +107,12 @@ export class LinkController {
   /** Leads the link elsewhere; its slug and number stay. */
   @Post(':id')
   @Describes({ body: DestinationBody, answer: LinkAnswer })
-  redirect(@TheTenant() tenantId: string, @Param('id', IdPipe) id: string, @Body() body: DestinationBody, @Res({ passthrough: true }) reply: Reply): Promise<LinkAnswer> {
+  redirect(
+    @TheTenant() tenantId: string,
+    @Param('id', IdPipe) id: string,
+    @Body() body: DestinationBody,
+    @Res({ passthrough: true }) reply: Reply,
+  ): Promise<LinkAnswer> {
     return this.alter(tenantId, id, reply, async (link, tx, change) => {
       stateChanges(link.state, 'active'); // A deleted link leads nowhere any more.
       const destination = checkedDestination(body.destination, await programOf(tx, change, link.programId), change.at);
@@ -85,7 +122,12 @@ export class LinkController {
 
   @Post(':id/state')
   @Describes({ body: StateBody, answer: LinkAnswer })
-  setState(@TheTenant() tenantId: string, @Param('id', IdPipe) id: string, @Body() { state }: StateBody, @Res({ passthrough: true }) reply: Reply): Promise<LinkAnswer> {
+  setState(
+    @TheTenant() tenantId: string,
+    @Param('id', IdPipe) id: string,
+    @Body() { state }: StateBody,
+    @Res({ passthrough: true }) reply: Reply,
+  ): Promise<LinkAnswer> {
     return this.alter(tenantId, id, reply, (link) => (stateChanges(link.state, state) ? { state } : null));
   }
 

@@ -50,7 +50,11 @@ describe('the catalog’s one order', () => {
     }
   };
   const outboxVersions = () =>
-    admin(async (client) => (await client.query<{ version: string }>(`SELECT value::jsonb->>'catalogVersion' AS version FROM outbox ORDER BY id`)).rows.map((row) => Number(row.version)));
+    admin(async (client) =>
+      (await client.query<{ version: string }>(`SELECT value::jsonb->>'catalogVersion' AS version FROM outbox ORDER BY id`)).rows.map(
+        (row) => Number(row.version),
+      ),
+    );
 
   it('holds for 20 concurrent writers on two replicas: versions ascend without a gap in the outbox and in Kafka', async () => {
     const tenants = [await furnished(harness, 'One'), await furnished(harness, 'Two')];
@@ -59,7 +63,11 @@ describe('the catalog’s one order', () => {
       Array.from({ length: 20 }, async (_, i) => {
         const { tenantId, programId, partnerId } = tenants[i % 2] as (typeof tenants)[0];
         const call = harness.operator(tenantId, i % 2);
-        const link = await call('POST', '/v1/links', { program_id: programId, partner_id: partnerId, destination: `https://shop.example/${i}` });
+        const link = await call('POST', '/v1/links', {
+          program_id: programId,
+          partner_id: partnerId,
+          destination: `https://shop.example/${i}`,
+        });
         const off = await call('POST', `/v1/links/${link.body.id}/state`, { state: 'disabled' });
         const partner = await call('POST', '/v1/partners', { name: `Partner ${i}` });
         return [link, off, partner];
@@ -76,7 +84,11 @@ describe('the catalog’s one order', () => {
     const answered = answers.flat().map((a) => a.body.catalog_version as number);
     expect(new Set(answered).size).toBe(60);
     for (const { body } of answers.flat()) {
-      expect(published[inKafka.indexOf(body.catalog_version as number)]?.data).toMatchObject({ id: body.id, version: body.version, state: body.state });
+      expect(published[inKafka.indexOf(body.catalog_version as number)]?.data).toMatchObject({
+        id: body.id,
+        version: body.version,
+        state: body.state,
+      });
     }
   });
 
@@ -85,12 +97,19 @@ describe('the catalog’s one order', () => {
     await call('POST', `/v1/programs/${programId}/versions`, { hold_days: 3 });
     await call('POST', '/v1/plans', { program_id: programId, name: 'Flat', kind: 'flat', amount_minor: 500, currency: 'EUR' });
     await call('POST', '/v1/links', { program_id: programId, partner_id: partnerId, destination: 'https://shop.example/' });
-    const { id, key } = (await call('POST', '/v1/api-keys', { name: 'k', scopes: ['conversions:write'] })).body as { id: string; key: string };
+    const { id, key } = (await call('POST', '/v1/api-keys', { name: 'k', scopes: ['conversions:write'] })).body as {
+      id: string;
+      key: string;
+    };
     await call('POST', `/v1/api-keys/${id}/revoke`);
 
-    const count = await admin(async (client) => Number((await client.query(`SELECT count(*) FROM outbox WHERE topic = '${TOPICS.catalog}'`)).rows[0].count));
+    const count = await admin(async (client) =>
+      Number((await client.query(`SELECT count(*) FROM outbox WHERE topic = '${TOPICS.catalog}'`)).rows[0].count),
+    );
     const catalog = await readTopic(harness.prefix, TOPICS.catalog, count);
-    expect(new Set(catalog.map((m) => m.type))).toEqual(new Set(['catalog.tenant', 'catalog.program', 'catalog.partner', 'catalog.link', 'catalog.plan']));
+    expect(new Set(catalog.map((m) => m.type))).toEqual(
+      new Set(['catalog.tenant', 'catalog.program', 'catalog.partner', 'catalog.link', 'catalog.plan']),
+    );
     expect(catalog.filter((m) => m.data.id === programId).map((m) => m.key.split(':').at(-1))).toEqual(['1', '2']);
 
     const credentials = await readTopic(harness.prefix, TOPICS.credentials, 2);
@@ -107,11 +126,20 @@ describe('the catalog’s one order', () => {
     const answers = await Promise.all(Array.from({ length: 16 }, (_, i) => ask(i)));
     expect(answers.map((a) => a.status).sort()).toEqual([...Array.from({ length: 15 }, () => 200), 201]);
     expect(new Set(answers.map((a) => JSON.stringify(a.body))).size).toBe(1);
-    expect(answers[0]?.body).toMatchObject({ partner: { kind: 'customer', customer_id: 'cust-1' }, link: { destination: 'https://shop.example/' } });
-    const counts = await admin((client) => client.query(`SELECT (SELECT count(*)::int FROM links WHERE tenant_id = $1) AS links, (SELECT count(*)::int FROM partners WHERE tenant_id = $1 AND kind = 'customer') AS customers`, [tenantId]));
+    expect(answers[0]?.body).toMatchObject({
+      partner: { kind: 'customer', customer_id: 'cust-1' },
+      link: { destination: 'https://shop.example/' },
+    });
+    const counts = await admin((client) =>
+      client.query(
+        `SELECT (SELECT count(*)::int FROM links WHERE tenant_id = $1) AS links, (SELECT count(*)::int FROM partners WHERE tenant_id = $1 AND kind = 'customer') AS customers`,
+        [tenantId],
+      ),
+    );
     expect(counts.rows[0]).toEqual({ links: 1, customers: 1 });
 
-    const second = (await harness.operator(tenantId)('POST', '/v1/programs', { name: 'Second', destination_hosts: ['shop.example'] })).body.id as string;
+    const second = (await harness.operator(tenantId)('POST', '/v1/programs', { name: 'Second', destination_hosts: ['shop.example'] })).body
+      .id as string;
     const elsewhere = await harness.operator(tenantId)('POST', '/v1/referrers', { customer_id: 'cust-1', program_id: second });
     expect(elsewhere).toMatchObject({ status: 201, body: { partner: { id: answers[0]?.body.partner.id } } });
     expect(elsewhere.body.share_url).not.toBe(answers[0]?.body.share_url);
@@ -120,7 +148,9 @@ describe('the catalog’s one order', () => {
   it('makes one entity of 16 creations under the same id', async () => {
     const { tenantId } = await furnished(harness, 'Same');
     const body = { id: '0a0a0a0a-0a0a-4a0a-8a0a-0a0a0a0a0a0a', name: 'Same' };
-    const answers = await Promise.all(Array.from({ length: 16 }, (_, i) => harness.operator(tenantId, i % 2)('POST', '/v1/partners', body)));
+    const answers = await Promise.all(
+      Array.from({ length: 16 }, (_, i) => harness.operator(tenantId, i % 2)('POST', '/v1/partners', body)),
+    );
     expect(answers.map((a) => a.status).sort()).toEqual([...Array.from({ length: 15 }, () => 200), 201]);
     expect(new Set(answers.map((a) => JSON.stringify(a.body))).size).toBe(1);
   });
@@ -134,7 +164,9 @@ describe('while a store is down', () => {
       expect((await call('GET', '/readyz')).status).toBe(200);
       const client = new Client({ connectionString: harness.db.adminUrl });
       await client.connect();
-      const { rows } = await client.query<{ topic: string; sent: boolean }>('SELECT topic, published_at IS NOT NULL AS sent FROM outbox ORDER BY id');
+      const { rows } = await client.query<{ topic: string; sent: boolean }>(
+        'SELECT topic, published_at IS NOT NULL AS sent FROM outbox ORDER BY id',
+      );
       await client.end();
       expect(rows).toEqual(Array.from({ length: 3 }, () => ({ topic: TOPICS.catalog, sent: false })));
     } finally {
@@ -148,7 +180,10 @@ describe('while a store is down', () => {
       await harness.db.drop();
       const refused = await harness.operator()('POST', '/v1/tenants', { name: 'Nobody' });
       expect(refused).toMatchObject({ status: 503, body: { code: 'unavailable' } });
-      expect(await harness.operator()('GET', '/readyz')).toMatchObject({ status: 503, body: { ready: false, waiting: { postgres: 'Postgres does not answer' } } });
+      expect(await harness.operator()('GET', '/readyz')).toMatchObject({
+        status: 503,
+        body: { ready: false, waiting: { postgres: 'Postgres does not answer' } },
+      });
     } finally {
       await harness.stop();
     }

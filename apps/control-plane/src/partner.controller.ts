@@ -7,7 +7,21 @@ import { TheTenant } from './caller';
 import { CatalogStore } from './catalog.store';
 import { partnerKeyOf } from './domain/partner-key';
 import { firstVersion, nextVersion } from './domain/stamp';
-import { answered, CreateBody, Describes, EntityAnswer, entityAnswer, IdPipe, notFound, paged, pageOf, type Reply, stampOf, StateBody, stateChanges } from './edge';
+import {
+  answered,
+  CreateBody,
+  Describes,
+  EntityAnswer,
+  entityAnswer,
+  IdPipe,
+  notFound,
+  paged,
+  pageOf,
+  type Reply,
+  stampOf,
+  StateBody,
+  stateChanges,
+} from './edge';
 import { randomSlug } from './link-mint';
 import { partners } from './partner.store';
 
@@ -43,7 +57,8 @@ export class PartnerController {
       const key = body.key ?? partnerKeyOf(body.name, randomSlug());
       const partner = { ...head, key };
       if (await partners.add(tx, partner)) return published(partner);
-      if (body.key) throw new Problem('key_taken', `Another partner has the key "${body.key}". Choose another, or leave it out to get one.`);
+      if (body.key)
+        throw new Problem('key_taken', `Another partner has the key "${body.key}". Choose another, or leave it out to get one.`);
       const second = { ...head, key: `${key}-${randomSlug()}` };
       if (await partners.add(tx, second)) return published(second);
       throw new Error('no free partner key');
@@ -68,7 +83,12 @@ export class PartnerController {
 
   @Post(':id/state')
   @Describes({ body: StateBody, answer: PartnerAnswer })
-  setState(@TheTenant() tenantId: string, @Param('id', IdPipe) id: string, @Body() { state }: StateBody, @Res({ passthrough: true }) reply: Reply): Promise<PartnerAnswer> {
+  setState(
+    @TheTenant() tenantId: string,
+    @Param('id', IdPipe) id: string,
+    @Body() { state }: StateBody,
+    @Res({ passthrough: true }) reply: Reply,
+  ): Promise<PartnerAnswer> {
     return this.catalog.change(tenantId, async (tx, change) => {
       const partner = await partners.find(tx, tenantId, id);
       if (!partner) throw notFound();

@@ -1,13 +1,44 @@
 import { Body, Controller, Get, Inject, Param, Post, Query, Res } from '@nestjs/common';
 import { ApiBearerAuth, ApiTags } from '@nestjs/swagger';
-import { CONVERSION_TYPES, Currency, emit, Instant, Minor, OneOf, Optional, PlanChanged, type PlanData, Text, TextList, Uuid, UUID, Whole } from '@baton/contracts';
+import {
+  CONVERSION_TYPES,
+  Currency,
+  emit,
+  Instant,
+  Minor,
+  OneOf,
+  Optional,
+  PlanChanged,
+  type PlanData,
+  Text,
+  TextList,
+  Uuid,
+  UUID,
+  Whole,
+} from '@baton/contracts';
 import { Problem } from '@baton/platform';
 import { randomUUID } from 'node:crypto';
 import { TheTenant } from './caller';
 import { CatalogStore, type CatalogTx, type Change, type Changed } from './catalog.store';
 import { firstPlan, nextPlan, rewardOf, type RewardWords } from './domain/plan';
 import { nextVersion } from './domain/stamp';
-import { answered, beginningOf, CreateBody, Describes, EntityAnswer, entityAnswer, IdPipe, malformed, notFound, paged, pageOf, type Reply, stampOf, StateBody, stateChanges } from './edge';
+import {
+  answered,
+  beginningOf,
+  CreateBody,
+  Describes,
+  EntityAnswer,
+  entityAnswer,
+  IdPipe,
+  malformed,
+  notFound,
+  paged,
+  pageOf,
+  type Reply,
+  stampOf,
+  StateBody,
+  stateChanges,
+} from './edge';
 import { plans } from './plan.store';
 import { programs } from './program.store';
 
@@ -62,14 +93,20 @@ export class PlanController {
     const terms = { programId: body.program_id, name: body.name, conversionTypes: typesOf(body) ?? [], reward: checkedReward(body) };
     const created = await this.catalog.create({ tenantId, kind: 'plan', id, body }, async (tx, change) => {
       const program = await programs.newest(tx, tenantId, body.program_id);
-      if (!program || program.state === 'deleted') throw new Problem('program_unknown', 'program_id names no program of this tenant, or a deleted one.');
+      if (!program || program.state === 'deleted')
+        throw new Problem('program_unknown', 'program_id names no program of this tenant, or a deleted one.');
       return publish(tx, firstPlan(terms, stampOf(change, id), body.valid_from ?? undefined));
     });
     return answered(reply, created);
   }
 
   @Get()
-  async list(@TheTenant() tenantId: string, @Query('program_id') programId?: string, @Query('cursor') cursor?: string, @Query('limit') limit?: string): Promise<object> {
+  async list(
+    @TheTenant() tenantId: string,
+    @Query('program_id') programId?: string,
+    @Query('cursor') cursor?: string,
+    @Query('limit') limit?: string,
+  ): Promise<object> {
     const page = pageOf(cursor, limit, UUID);
     if (programId !== undefined && !UUID.test(programId)) throw malformed([{ field: 'program_id', problem: 'is not an id' }]);
     const items = await this.catalog.read(tenantId, (tx) => plans.list(tx, tenantId, programId, page.cursor, page.limit));
@@ -90,7 +127,11 @@ export class PlanController {
   @Describes({ body: PlanVersionBody, answer: PlanAnswer })
   addVersion(@TheTenant() tenantId: string, @Param('id', IdPipe) id: string, @Body() body: PlanVersionBody): Promise<PlanAnswer> {
     const conversionTypes = typesOf(body);
-    const terms = { reward: checkedReward(body), ...(body.name ? { name: body.name } : {}), ...(conversionTypes ? { conversionTypes } : {}) };
+    const terms = {
+      reward: checkedReward(body),
+      ...(body.name ? { name: body.name } : {}),
+      ...(conversionTypes ? { conversionTypes } : {}),
+    };
     return this.catalog.change(tenantId, async (tx, change) => {
       const newest = await newestOf(tx, change, id);
       stateChanges(newest.state, 'active'); // A deleted plan gets no new terms.
@@ -101,7 +142,12 @@ export class PlanController {
   /** The terms stay; the state of the newest version is the plan's. */
   @Post(':id/state')
   @Describes({ body: StateBody, answer: PlanAnswer })
-  setState(@TheTenant() tenantId: string, @Param('id', IdPipe) id: string, @Body() { state }: StateBody, @Res({ passthrough: true }) reply: Reply): Promise<PlanAnswer> {
+  setState(
+    @TheTenant() tenantId: string,
+    @Param('id', IdPipe) id: string,
+    @Body() { state }: StateBody,
+    @Res({ passthrough: true }) reply: Reply,
+  ): Promise<PlanAnswer> {
     return this.catalog.change(tenantId, async (tx, change) => {
       const newest = await newestOf(tx, change, id);
       if (stateChanges(newest.state, state)) return publish(tx, nextVersion(newest, stampOf(change, id), { state }));
@@ -130,7 +176,8 @@ function checkedReward(words: RewardWords): Pick<PlanData, 'kind' | 'amountMinor
 
 function typesOf({ conversion_types: types }: { conversion_types?: string[] | null }): string[] | undefined {
   const unknown = (types ?? []).filter((type) => !(CONVERSION_TYPES as readonly string[]).includes(type));
-  if (unknown.length > 0) throw malformed([{ field: 'conversion_types', problem: `names ${unknown.join(', ')}; there are ${CONVERSION_TYPES.join(', ')}` }]);
+  if (unknown.length > 0)
+    throw malformed([{ field: 'conversion_types', problem: `names ${unknown.join(', ')}; there are ${CONVERSION_TYPES.join(', ')}` }]);
   return types ?? undefined;
 }
 

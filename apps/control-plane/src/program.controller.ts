@@ -1,13 +1,43 @@
 import { Body, Controller, Get, Inject, Param, Post, Query, Res } from '@nestjs/common';
 import { ApiBearerAuth, ApiTags } from '@nestjs/swagger';
-import { emit, Flag, Instant, OneOf, Optional, Pattern, ProgramChanged, type ProgramData, Text, TextList, TextMap, UUID, Whole } from '@baton/contracts';
+import {
+  emit,
+  Flag,
+  Instant,
+  OneOf,
+  Optional,
+  Pattern,
+  ProgramChanged,
+  type ProgramData,
+  Text,
+  TextList,
+  TextMap,
+  UUID,
+  Whole,
+} from '@baton/contracts';
 import { randomUUID } from 'node:crypto';
 import { TheTenant } from './caller';
 import { CatalogStore, type CatalogTx, type Change, type Changed } from './catalog.store';
 import { firstProgram, nextProgram, problemsOfProgram, type ProgramTerms } from './domain/program';
 import { nextVersion } from './domain/stamp';
 import { namedUtm, utmOf } from './domain/utm';
-import { answered, beginningOf, CreateBody, Describes, EntityAnswer, entityAnswer, IdPipe, malformed, notFound, paged, pageOf, type Reply, stampOf, StateBody, stateChanges } from './edge';
+import {
+  answered,
+  beginningOf,
+  CreateBody,
+  Describes,
+  EntityAnswer,
+  entityAnswer,
+  IdPipe,
+  malformed,
+  notFound,
+  paged,
+  pageOf,
+  type Reply,
+  stampOf,
+  StateBody,
+  stateChanges,
+} from './edge';
 import { programs } from './program.store';
 
 const DAY_MS = 86_400_000;
@@ -105,7 +135,12 @@ export class ProgramController {
   /** The terms stay; the state of the newest version is the program's. */
   @Post(':id/state')
   @Describes({ body: StateBody, answer: ProgramAnswer })
-  setState(@TheTenant() tenantId: string, @Param('id', IdPipe) id: string, @Body() { state }: StateBody, @Res({ passthrough: true }) reply: Reply): Promise<ProgramAnswer> {
+  setState(
+    @TheTenant() tenantId: string,
+    @Param('id', IdPipe) id: string,
+    @Body() { state }: StateBody,
+    @Res({ passthrough: true }) reply: Reply,
+  ): Promise<ProgramAnswer> {
     return this.catalog.change(tenantId, async (tx, change) => {
       const newest = await newestOf(tx, change, id);
       if (stateChanges(newest.state, state)) return publish(tx, nextVersion(newest, stampOf(change, id), { state }));

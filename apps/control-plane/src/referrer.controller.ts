@@ -1,6 +1,18 @@
 import { Body, Controller, Inject, Post, Res } from '@nestjs/common';
 import { ApiBearerAuth, ApiTags } from '@nestjs/swagger';
-import { emit, LinkChanged, type LinkData, Nested, Optional, type Outgoing, PartnerChanged, type PartnerData, Text, Uuid, Whole } from '@baton/contracts';
+import {
+  emit,
+  LinkChanged,
+  type LinkData,
+  Nested,
+  Optional,
+  type Outgoing,
+  PartnerChanged,
+  type PartnerData,
+  Text,
+  Uuid,
+  Whole,
+} from '@baton/contracts';
 import { Problem } from '@baton/platform';
 import { randomUUID } from 'node:crypto';
 import { TheTenant } from './caller';
@@ -59,7 +71,14 @@ export class ReferrerController {
       const events: Outgoing[] = [];
       const partner = known ?? (await newReferrer(tx, change, body));
       if (!known) events.push(emit(PartnerChanged, partner));
-      const link = await this.mint.add(tx, change, { id: randomUUID(), programId: body.program_id, partnerId: partner.id, destination, subIds: {}, referral: true });
+      const link = await this.mint.add(tx, change, {
+        id: randomUUID(),
+        programId: body.program_id,
+        partnerId: partner.id,
+        destination,
+        subIds: {},
+        referral: true,
+      });
       return { answer: this.answer(partner, link), events: [...events, emit(LinkChanged, link)] };
     });
   }
@@ -76,7 +95,13 @@ export class ReferrerController {
 
 async function newReferrer(tx: CatalogTx, change: Change, { customer_id: customerId, name }: ReferrerBody): Promise<PartnerData> {
   // The key stands in links and reports: it tells nothing of the customer.
-  const partner = { ...firstVersion(stampOf(change, randomUUID())), kind: 'customer' as const, name: name ?? 'Customer', key: `c-${randomSlug()}${randomSlug()}`, customerId };
+  const partner = {
+    ...firstVersion(stampOf(change, randomUUID())),
+    kind: 'customer' as const,
+    name: name ?? 'Customer',
+    key: `c-${randomSlug()}${randomSlug()}`,
+    customerId,
+  };
   if (!(await partners.add(tx, partner))) throw new Error('no free partner key');
   return partner;
 }

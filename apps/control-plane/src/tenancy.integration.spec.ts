@@ -14,7 +14,9 @@ describe('a tenant of the control plane', () => {
   it('is alone in every table, whatever role asks', async () => {
     const report = await checkTenancy(harness.db);
     expect(report.problems).toEqual([]);
-    expect(report.tables).toEqual(expect.arrayContaining(['api_keys', 'creations', 'links', 'partners', 'plan_versions', 'program_versions', 'tenants']));
+    expect(report.tables).toEqual(
+      expect.arrayContaining(['api_keys', 'creations', 'links', 'partners', 'plan_versions', 'program_versions', 'tenants']),
+    );
   });
 
   /** Everything that tenant A has, each with a canary, and tenant B, who tries to reach it on every route. */
@@ -22,14 +24,19 @@ describe('a tenant of the control plane', () => {
     const a = await furnished(harness, A_CANARY);
     const b = await furnished(harness, 'B');
     const make = async (path: string, body: object) => (await a.call('POST', path, body)).body.id as string;
-    const linkId = await make('/v1/links', { program_id: a.programId, partner_id: a.partnerId, destination: `https://shop.example/${A_CANARY}` });
+    const linkId = await make('/v1/links', {
+      program_id: a.programId,
+      partner_id: a.partnerId,
+      destination: `https://shop.example/${A_CANARY}`,
+    });
     const planId = await make('/v1/plans', { program_id: a.programId, name: A_CANARY, kind: 'flat', amount_minor: 500, currency: 'EUR' });
     const keyId = await make('/v1/api-keys', { name: A_CANARY, scopes: ['catalog:read', 'catalog:write'] });
     return { a: { ...a, linkId, planId, keyId }, b };
   }
 
   const asB = async (b: { tenantId: string }): Promise<[string, Call][]> => {
-    const { key } = (await harness.operator(b.tenantId)('POST', '/v1/api-keys', { name: 'own', scopes: ['catalog:read', 'catalog:write'] })).body;
+    const { key } = (await harness.operator(b.tenantId)('POST', '/v1/api-keys', { name: 'own', scopes: ['catalog:read', 'catalog:write'] }))
+      .body;
     return [
       ['the operator for B', harness.operator(b.tenantId)],
       ['a key of B', harness.withKey(key as string)],
@@ -39,7 +46,14 @@ describe('a tenant of the control plane', () => {
   it('finds nothing of another tenant under any id on any route', async () => {
     const { a, b } = await twoTenants();
     const { paths } = (await a.call('GET', '/openapi.json')).body as { paths: Record<string, Record<string, unknown>> };
-    const ids: Record<string, string> = { tenants: a.tenantId, programs: a.programId, partners: a.partnerId, links: a.linkId, plans: a.planId, 'api-keys': a.keyId };
+    const ids: Record<string, string> = {
+      tenants: a.tenantId,
+      programs: a.programId,
+      partners: a.partnerId,
+      links: a.linkId,
+      plans: a.planId,
+      'api-keys': a.keyId,
+    };
     const bodies: [RegExp, object][] = [
       [/\/state$/, { state: 'deleted' }],
       [/programs\/.*\/versions$/, { hold_days: 0 }],
@@ -55,8 +69,18 @@ describe('a tenant of the control plane', () => {
           // The operator may look at any tenant: that is no tenant's route.
           if (who === 'the operator for B' && path.startsWith('/v1/tenants')) continue;
           const target = path.replace('{id}', ids[path.split('/')[2] as string] as string);
-          const answer = await call(method.toUpperCase(), target, method === 'post' ? (bodies.find(([p]) => p.test(target))?.[1] ?? {}) : undefined);
-          expect({ who, method, path, status: answer.status, code: answer.body.code }).toEqual({ who, method, path, status: 404, code: 'not_found' });
+          const answer = await call(
+            method.toUpperCase(),
+            target,
+            method === 'post' ? (bodies.find(([p]) => p.test(target))?.[1] ?? {}) : undefined,
+          );
+          expect({ who, method, path, status: answer.status, code: answer.body.code }).toEqual({
+            who,
+            method,
+            path,
+            status: 404,
+            code: 'not_found',
+          });
           expect(JSON.stringify(answer.body)).not.toContain(A_CANARY);
           walked++;
         }
@@ -95,7 +119,8 @@ describe('a tenant of the control plane', () => {
       expect(JSON.stringify(theirs.body)).not.toContain(A_CANARY);
       expect((theirs.body.items as { tenant_id: string }[]).every((item) => item.tenant_id === b.tenantId)).toBe(true);
     }
-    for (const filter of [`links?partner_id=${a.partnerId}`, `plans?program_id=${a.programId}`]) expect((await b.call('GET', `/v1/${filter}`)).body.items).toEqual([]);
+    for (const filter of [`links?partner_id=${a.partnerId}`, `plans?program_id=${a.programId}`])
+      expect((await b.call('GET', `/v1/${filter}`)).body.items).toEqual([]);
   });
 
   it('may have the same ids, customers and partner keys as another', async () => {
@@ -116,7 +141,12 @@ describe('an API key of the control plane', () => {
     tenant = await furnished(harness);
   });
   afterAll(() => harness.stop());
-  const mint = async (more: object = {}) => (await tenant.call('POST', '/v1/api-keys', { name: 'k', scopes: ['catalog:read', 'catalog:write'], ...more })).body as { id: string; key: string; short_id: string };
+  const mint = async (more: object = {}) =>
+    (await tenant.call('POST', '/v1/api-keys', { name: 'k', scopes: ['catalog:read', 'catalog:write'], ...more })).body as {
+      id: string;
+      key: string;
+      short_id: string;
+    };
 
   it('is shown once, acts for its tenant alone, and is refused as soon as it is revoked', async () => {
     const { id, key, short_id: shortId } = await mint();
@@ -133,7 +163,10 @@ describe('an API key of the control plane', () => {
     const [first, second] = [await mint(), await mint()];
     for (const { key } of [first, second]) expect((await harness.withKey(key)('GET', '/v1/catalog')).status).toBe(200);
     await tenant.call('POST', `/v1/api-keys/${first.id}/revoke`);
-    expect([(await harness.withKey(first.key)('GET', '/v1/catalog')).status, (await harness.withKey(second.key)('GET', '/v1/catalog')).status]).toEqual([401, 200]);
+    expect([
+      (await harness.withKey(first.key)('GET', '/v1/catalog')).status,
+      (await harness.withKey(second.key)('GET', '/v1/catalog')).status,
+    ]).toEqual([401, 200]);
   });
 
   it('needs the scope of what it does', async () => {
@@ -149,11 +182,20 @@ describe('an API key of the control plane', () => {
     const own = harness.withKey(key);
     expect(await own('POST', '/v1/tenants', { name: 'x' })).toMatchObject({ status: 403, body: { code: 'operator_only' } });
     const stranger = await furnished(harness, 'Stranger');
-    expect(await harness.withKey(key, { 'baton-tenant': stranger.tenantId })('GET', '/v1/programs')).toMatchObject({ status: 403, body: { code: 'tenant_mismatch' } });
+    expect(await harness.withKey(key, { 'baton-tenant': stranger.tenantId })('GET', '/v1/programs')).toMatchObject({
+      status: 403,
+      body: { code: 'tenant_mismatch' },
+    });
     expect((await harness.withKey(key, { 'baton-tenant': tenant.tenantId })('GET', '/v1/programs')).status).toBe(200);
-    expect(await own('POST', '/v1/api-keys', { name: 'more', scopes: ['conversions:write'] })).toMatchObject({ status: 403, body: { code: 'scope_missing' } });
+    expect(await own('POST', '/v1/api-keys', { name: 'more', scopes: ['conversions:write'] })).toMatchObject({
+      status: 403,
+      body: { code: 'scope_missing' },
+    });
     const test = harness.withKey((await mint({ test: true })).key);
-    expect(await test('POST', '/v1/api-keys', { name: 'live', scopes: ['catalog:read'] })).toMatchObject({ status: 403, body: { code: 'scope_missing' } });
+    expect(await test('POST', '/v1/api-keys', { name: 'live', scopes: ['catalog:read'] })).toMatchObject({
+      status: 403,
+      body: { code: 'scope_missing' },
+    });
   });
 
   it('is refused when it is wrong, missing or over', async () => {
@@ -162,12 +204,17 @@ describe('an API key of the control plane', () => {
     expect(await harness.withKey(`${key.slice(0, -1)}x`)('GET', '/v1/programs')).toMatchObject(refused);
     expect(await harness.withKey('')('GET', '/v1/programs')).toMatchObject(refused);
     expect(await harness.withKey('a'.repeat(48))('GET', '/v1/catalog')).toMatchObject(refused);
-    expect(await tenant.call('POST', '/v1/api-keys', { name: 'k', scopes: ['catalog:read'], expires_at: '2020-01-01T00:00:00.000Z' })).toMatchObject({ status: 400, body: { code: 'malformed' } });
+    expect(
+      await tenant.call('POST', '/v1/api-keys', { name: 'k', scopes: ['catalog:read'], expires_at: '2020-01-01T00:00:00.000Z' }),
+    ).toMatchObject({ status: 400, body: { code: 'malformed' } });
   });
 
   it('cannot take the place of another tenant’s key in the credentials topic', async () => {
     const { id } = await mint();
     const thief = await furnished(harness, 'Thief');
-    expect(await thief.call('POST', '/v1/api-keys', { id, name: 'k', scopes: ['catalog:read'] })).toMatchObject({ status: 409, body: { code: 'conflict' } });
+    expect(await thief.call('POST', '/v1/api-keys', { id, name: 'k', scopes: ['catalog:read'] })).toMatchObject({
+      status: 409,
+      body: { code: 'conflict' },
+    });
   });
 });

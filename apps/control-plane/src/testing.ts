@@ -38,12 +38,24 @@ export async function startHarness(replicas = 1, brokers?: string): Promise<Harn
   const db = await testDatabase('control-plane', { adminUrl: postgresAdminUrl, prefix });
   const kafka = connectKafka({ brokers: kafkaBrokers, clientId: 'control-plane-test', prefix, log });
   const topics = plannedTopics(prefix).filter(({ topic }) => /(catalog|credentials)\.v1$/.test(topic));
-  await withAdmin(kafka, (admin) => admin.createTopics({ waitForLeaders: true, topics: topics.map(({ topic, partitions }) => ({ topic, numPartitions: partitions })) }));
-  const env = loadEnv(Env, { PORT: '0', KAFKA_BROKERS: brokers ?? kafkaBrokers.join(','), TOPIC_PREFIX: prefix, DATABASE_URL: db.worker, DATABASE_API_URL: db.api, ADMIN_KEY, PUBLIC_URL } satisfies Partial<Record<keyof Env | keyof BaseEnv, string>>);
+  await withAdmin(kafka, (admin) =>
+    admin.createTopics({ waitForLeaders: true, topics: topics.map(({ topic, partitions }) => ({ topic, numPartitions: partitions })) }),
+  );
+  const env = loadEnv(Env, {
+    PORT: '0',
+    KAFKA_BROKERS: brokers ?? kafkaBrokers.join(','),
+    TOPIC_PREFIX: prefix,
+    DATABASE_URL: db.worker,
+    DATABASE_API_URL: db.api,
+    ADMIN_KEY,
+    PUBLIC_URL,
+  } satisfies Partial<Record<keyof Env | keyof BaseEnv, string>>);
   const fatal = (reason: string): void => {
     throw new Error(reason);
   };
-  const services = await Promise.all(Array.from({ length: replicas }, async () => serve(await compose({ service: 'control-plane', env, log, fatal }), log)));
+  const services = await Promise.all(
+    Array.from({ length: replicas }, async () => serve(await compose({ service: 'control-plane', env, log, fatal }), log)),
+  );
   const urls = services.map((s) => s.url);
   const call =
     (replica: number, headers: Record<string, string>): Call =>
@@ -56,7 +68,8 @@ export async function startHarness(replicas = 1, brokers?: string): Promise<Harn
     db,
     prefix,
     urls,
-    operator: (tenantId, replica = 0) => call(replica, { authorization: `Bearer ${ADMIN_KEY}`, ...(tenantId ? { 'baton-tenant': tenantId } : {}) }),
+    operator: (tenantId, replica = 0) =>
+      call(replica, { authorization: `Bearer ${ADMIN_KEY}`, ...(tenantId ? { 'baton-tenant': tenantId } : {}) }),
     withKey: (key, headers = {}) => call(0, { authorization: `Bearer ${key}`, ...headers }),
     stop: async () => {
       for (const service of services) await service.stop();
@@ -67,7 +80,10 @@ export async function startHarness(replicas = 1, brokers?: string): Promise<Harn
 }
 
 /** A tenant with a program and a partner. */
-export async function furnished(harness: Harness, name = 'Acme'): Promise<{ tenantId: string; programId: string; partnerId: string; call: Call }> {
+export async function furnished(
+  harness: Harness,
+  name = 'Acme',
+): Promise<{ tenantId: string; programId: string; partnerId: string; call: Call }> {
   const tenantId = (await harness.operator()('POST', '/v1/tenants', { name })).body.id as string;
   const call = harness.operator(tenantId);
   const programId = (await call('POST', '/v1/programs', { name: 'Spring', destination_hosts: ['shop.example'] })).body.id as string;

@@ -1,5 +1,17 @@
 import { parseClickIdKeys } from '@baton/contracts';
-import { ApiKeys, BatchConsumer, BoundedProducer, type Composition, connectKafka, type Context, type Database, openDatabase, OutboxRelay, type Part, writeOutbox } from '@baton/platform';
+import {
+  ApiKeys,
+  BatchConsumer,
+  BoundedProducer,
+  type Composition,
+  connectKafka,
+  type Context,
+  type Database,
+  openDatabase,
+  OutboxRelay,
+  type Part,
+  writeOutbox,
+} from '@baton/platform';
 import { countAnswers } from './answered';
 import type { Env } from './env';
 import { FactController } from './fact.controller';
@@ -18,12 +30,29 @@ const STATEMENT_MAX_MS = 2_000;
 const SPARE_CONNECTIONS = 2;
 
 export function compose({ service, env, log, fatal }: Context<Env>): Composition {
-  const api = openDatabase({ url: env.DATABASE_API_URL, poolMax: env.DATABASE_POOL_MAX + SPARE_CONNECTIONS, log, statementTimeoutMs: STATEMENT_MAX_MS });
+  const api = openDatabase({
+    url: env.DATABASE_API_URL,
+    poolMax: env.DATABASE_POOL_MAX + SPARE_CONNECTIONS,
+    log,
+    statementTimeoutMs: STATEMENT_MAX_MS,
+  });
   const worker = openDatabase({ url: env.DATABASE_URL, poolMax: env.PARTITIONS_AT_ONCE + SPARE_CONNECTIONS, log });
   const kafka = connectKafka({ brokers: env.KAFKA_BROKERS.split(','), clientId: service, prefix: env.TOPIC_PREFIX, log });
   const producer = new BoundedProducer({ kafka });
   const relay = new OutboxRelay({ service, url: env.DATABASE_URL, database: worker, producer, log });
-  const consumer = new BatchConsumer({ kafka, group: service, routes: ingestRoutes(), database: worker, producer, writeOutbox, committed: () => relay.wake(), log, onDead: fatal, partitionsAtOnce: env.PARTITIONS_AT_ONCE, batchMax: env.BATCH_MAX });
+  const consumer = new BatchConsumer({
+    kafka,
+    group: service,
+    routes: ingestRoutes(),
+    database: worker,
+    producer,
+    writeOutbox,
+    committed: () => relay.wake(),
+    log,
+    onDead: fatal,
+    partitionsAtOnce: env.PARTITIONS_AT_ONCE,
+    batchMax: env.BATCH_MAX,
+  });
   const seen = new RedisSeenStore({ url: env.REDIS_URL, prefix: env.REDIS_PREFIX, log });
   const groups = new Groups<Pending, Outcome>(settleWith({ database: api, facts: factStore, seen, committed: () => relay.wake() }), {
     groupMax: 200,
@@ -43,17 +72,32 @@ export function compose({ service, env, log, fatal }: Context<Env>): Composition
       { provide: Receipts, useValue: new Receipts(api, factStore) },
       { provide: ApiKeys, useValue: new ApiKeys(api) },
     ],
-    parts: [postgres('postgres api', api), postgres('postgres worker', worker), producing(producer), seen, relay, listening(consumer, api), groups],
+    parts: [
+      postgres('postgres api', api),
+      postgres('postgres worker', worker),
+      producing(producer),
+      seen,
+      relay,
+      listening(consumer, api),
+      groups,
+    ],
     status: () => ({ consumer: consumer.unready() ?? 'joined' }),
     routes: (http) => countAnswers(http, log),
-    openApi: { title: 'Baton conversion ingest', description: 'Conversions, reversals and identities from the advertiser’s server, and their receipts.' },
+    openApi: {
+      title: 'Baton conversion ingest',
+      description: 'Conversions, reversals and identities from the advertiser’s server, and their receipts.',
+    },
   };
 }
 
 const postgres = (name: string, database: Database): Part => ({
   name,
   stop: () => database.close(),
-  unready: () => database.ping().then(() => undefined, (error: Error) => error.message),
+  unready: () =>
+    database.ping().then(
+      () => undefined,
+      (error: Error) => error.message,
+    ),
 });
 
 const producing = (producer: BoundedProducer): Part => ({ name: 'producer', stop: () => producer.close() });
@@ -66,7 +110,9 @@ const listening = (consumer: BatchConsumer, database: Database): Part => ({
   unready: async () => {
     const why = consumer.unready();
     if (why === undefined) return undefined;
-    const [row] = await database.untenanted((tx) => tx.$queryRawUnsafe<{ some: boolean }[]>('SELECT EXISTS (SELECT FROM api_keys) AS some')).catch(() => []);
+    const [row] = await database
+      .untenanted((tx) => tx.$queryRawUnsafe<{ some: boolean }[]>('SELECT EXISTS (SELECT FROM api_keys) AS some'))
+      .catch(() => []);
     return row?.some ? undefined : `${why}, and no API key is known yet`;
   },
 });

@@ -15,28 +15,54 @@ export class LineItemBody {
 }
 
 export class ConversionBody {
-  @ApiProperty({ maxLength: 255, description: 'Your id of the order, unique in your account: a repeat gets the first receipt.' }) @Text(255) external_id!: string;
+  @ApiProperty({ maxLength: 255, description: 'Your id of the order, unique in your account: a repeat gets the first receipt.' })
+  @Text(255)
+  external_id!: string;
   @ApiPropertyOptional({ description: 'As it arrived on your landing page.' }) @Optional() @Text(255, 0) click_id?: string | null;
   @ApiPropertyOptional({ maxLength: 255 }) @Optional() @Text(255, 0) customer_id?: string | null;
-  @ApiPropertyOptional({ description: 'Hashed on arrival; never stored or logged.' }) @Optional() @Text(320, 0) @IsEmail() email?: string | null;
+  @ApiPropertyOptional({ description: 'Hashed on arrival; never stored or logged.' }) @Optional() @Text(320, 0) @IsEmail() email?:
+    string | null;
   @ApiPropertyOptional({ maxLength: 64 }) @Optional() @Text(64, 0) visitor_id?: string | null;
-  @ApiPropertyOptional({ format: 'uuid' }) @Optional() @Matches(UUID_OR_EMPTY, { message: 'program_id must be a UUID in small letters' }) program_id?: string | null;
+  @ApiPropertyOptional({ format: 'uuid' })
+  @Optional()
+  @Matches(UUID_OR_EMPTY, { message: 'program_id must be a UUID in small letters' })
+  program_id?: string | null;
   @ApiPropertyOptional({ enum: CONVERSION_TYPES, default: 'sale' }) @Optional() @OneOf(CONVERSION_TYPES) type?: ConversionType | null;
   @ApiProperty({ type: 'integer', minimum: 0, description: 'Gross, in minor units.' }) @Allow() amount_minor?: unknown;
   @ApiProperty({ type: 'string', example: 'EUR', description: 'ISO 4217.' }) @Allow() currency?: unknown;
   @ApiPropertyOptional({ minimum: 1 }) @Optional() @Whole(1, 1_000_000) quantity?: number | null;
-  @ApiPropertyOptional({ type: () => [LineItemBody], maxItems: 100 }) @Optional() @ListOf(() => LineItemBody, 100) line_items?: LineItemBody[] | null;
-  @ApiPropertyOptional({ format: 'date-time', description: 'RFC 3339 with any offset; the time of receipt when absent. At most 400 days back.' }) @Optional() @Text(64, 0) occurred_at?: string | null;
+  @ApiPropertyOptional({ type: () => [LineItemBody], maxItems: 100 }) @Optional() @ListOf(() => LineItemBody, 100) line_items?:
+    LineItemBody[] | null;
+  @ApiPropertyOptional({
+    format: 'date-time',
+    description: 'RFC 3339 with any offset; the time of receipt when absent. At most 400 days back.',
+  })
+  @Optional()
+  @Text(64, 0)
+  occurred_at?: string | null;
   @ApiPropertyOptional({ maxLength: 128 }) @Optional() @Text(128, 0) coupon_code?: string | null;
   @ApiPropertyOptional({ maxLength: 128 }) @Optional() @Text(128, 0) referral_code?: string | null;
-  @ApiPropertyOptional({ type: 'object', additionalProperties: { type: 'string' } }) @Optional() @TextMap(20, 255) sub_ids?: Record<string, string> | null;
-  @ApiPropertyOptional({ type: 'object', additionalProperties: { type: 'string' } }) @Optional() @TextMap(25, 500) metadata?: Record<string, string> | null;
+  @ApiPropertyOptional({ type: 'object', additionalProperties: { type: 'string' } }) @Optional() @TextMap(20, 255) sub_ids?: Record<
+    string,
+    string
+  > | null;
+  @ApiPropertyOptional({ type: 'object', additionalProperties: { type: 'string' } }) @Optional() @TextMap(25, 500) metadata?: Record<
+    string,
+    string
+  > | null;
 }
 
 export class ReversalBody {
-  @ApiProperty({ maxLength: 255, description: 'Your id of the conversion that is taken back; it may arrive later.' }) @Text(255) external_id!: string;
-  @ApiPropertyOptional({ maxLength: 255, description: 'Your id of the refund; needed when it is a partial one.' }) @Optional() @Text(255, 0) reversal_id?: string | null;
-  @ApiPropertyOptional({ type: 'integer', minimum: 1, description: 'Minor units; absent: all that is left.' }) @Allow() amount_minor?: unknown;
+  @ApiProperty({ maxLength: 255, description: 'Your id of the conversion that is taken back; it may arrive later.' })
+  @Text(255)
+  external_id!: string;
+  @ApiPropertyOptional({ maxLength: 255, description: 'Your id of the refund; needed when it is a partial one.' })
+  @Optional()
+  @Text(255, 0)
+  reversal_id?: string | null;
+  @ApiPropertyOptional({ type: 'integer', minimum: 1, description: 'Minor units; absent: all that is left.' })
+  @Allow()
+  amount_minor?: unknown;
   @ApiPropertyOptional({ type: 'string', example: 'EUR' }) @Allow() currency?: unknown;
   @ApiPropertyOptional({ maxLength: 200 }) @Optional() @Text(200, 0) reason?: string | null;
   @ApiPropertyOptional({ format: 'date-time' }) @Optional() @Text(64, 0) occurred_at?: string | null;
@@ -45,7 +71,8 @@ export class ReversalBody {
 export class IdentityBody {
   @ApiPropertyOptional() @Optional() @Text(255, 0) click_id?: string | null;
   @ApiPropertyOptional({ maxLength: 255 }) @Optional() @Text(255, 0) customer_id?: string | null;
-  @ApiPropertyOptional({ description: 'Hashed on arrival; never stored or logged.' }) @Optional() @Text(320, 0) @IsEmail() email?: string | null;
+  @ApiPropertyOptional({ description: 'Hashed on arrival; never stored or logged.' }) @Optional() @Text(320, 0) @IsEmail() email?:
+    string | null;
   @ApiPropertyOptional({ maxLength: 64 }) @Optional() @Text(64, 0) visitor_id?: string | null;
   @ApiPropertyOptional({ format: 'date-time' }) @Optional() @Text(64, 0) occurred_at?: string | null;
 }

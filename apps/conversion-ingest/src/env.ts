@@ -22,7 +22,8 @@ export class Env extends ServiceEnv {
   /** The same keys that click-redirect signs with: retired ones stay until the longest window is over. */
   @IsClickIdKeys() CLICK_ID_KEYS!: string;
   /** E-mail addresses are kept as an HMAC under this key alone. Another key makes other people of the same addresses. */
-  @MinLength(32, { message: 'EMAIL_HASH_KEY must have at least 32 characters, such as `openssl rand -hex 32` prints' }) EMAIL_HASH_KEY!: string;
+  @MinLength(32, { message: 'EMAIL_HASH_KEY must have at least 32 characters, such as `openssl rand -hex 32` prints' })
+  EMAIL_HASH_KEY!: string;
   /** A hint for repeats; the service works without it. */
   @Matches(/^rediss?:\/\/\S+$/, { message: 'REDIS_URL must be a redis:// URL' }) REDIS_URL!: string;
   @Matches(/^[A-Za-z0-9._:-]{0,40}$/) REDIS_PREFIX = '';

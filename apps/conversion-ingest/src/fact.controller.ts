@@ -21,21 +21,36 @@ export class FactController {
   @ApiOperation({ summary: 'Tell of a conversion. 201: stored; 200: it was stored before; anything else stored nothing.' })
   @NeedsScope('conversions:write')
   @Post('conversions')
-  async conversion(@TheCaller() caller: Caller, @Body() body: ConversionBody, @Headers() headers: RequestHeaders, @Res({ passthrough: true }) reply: Reply): Promise<Answer> {
+  async conversion(
+    @TheCaller() caller: Caller,
+    @Body() body: ConversionBody,
+    @Headers() headers: RequestHeaders,
+    @Res({ passthrough: true }) reply: Reply,
+  ): Promise<Answer> {
     return answer(reply, await this.intake.conversion(caller, body, traceparentOf(headers)));
   }
 
   @ApiOperation({ summary: 'Take a conversion back, wholly or in part; it may arrive before the conversion.' })
   @NeedsScope('reversals:write')
   @Post('reversals')
-  async reversal(@TheCaller() caller: Caller, @Body() body: ReversalBody, @Headers() headers: RequestHeaders, @Res({ passthrough: true }) reply: Reply): Promise<Answer> {
+  async reversal(
+    @TheCaller() caller: Caller,
+    @Body() body: ReversalBody,
+    @Headers() headers: RequestHeaders,
+    @Res({ passthrough: true }) reply: Reply,
+  ): Promise<Answer> {
     return answer(reply, await this.intake.reversal(caller, body, traceparentOf(headers)));
   }
 
   @ApiOperation({ summary: 'Say that identifiers belong to one person.' })
   @NeedsScope('identities:write')
   @Post('identities')
-  async identity(@TheCaller() caller: Caller, @Body() body: IdentityBody, @Headers() headers: RequestHeaders, @Res({ passthrough: true }) reply: Reply): Promise<Answer> {
+  async identity(
+    @TheCaller() caller: Caller,
+    @Body() body: IdentityBody,
+    @Headers() headers: RequestHeaders,
+    @Res({ passthrough: true }) reply: Reply,
+  ): Promise<Answer> {
     return answer(reply, await this.intake.identity(caller, body, traceparentOf(headers)));
   }
 }

@@ -37,11 +37,16 @@ export const factStore: FactStore = {
     const conversions = claims.filter((claim) => claim.kind === 'conversion');
     const numbers = [...new Set(conversions.flatMap(({ linkNumber }) => (linkNumber === null ? [] : [linkNumber])))];
     const programs = conversions.length > 0 ? await programsOf(tx, tenantId) : [];
-    const links = await linksByNumber(tx, numbers.map((number) => ({ tenantId, number })));
+    const links = await linksByNumber(
+      tx,
+      numbers.map((number) => ({ tenantId, number })),
+    );
     return {
       programs: programs.map(({ id, state }) => ({ id, state })),
       programOfLink: new Map(links.map(({ number, programId }) => [number, programId])),
-      currencyOf: await currencies(tx, [...new Set(claims.flatMap((claim) => (claim.kind === 'reversal' && claim.data.currency ? [claim.conversionId] : [])))]),
+      currencyOf: await currencies(tx, [
+        ...new Set(claims.flatMap((claim) => (claim.kind === 'reversal' && claim.data.currency ? [claim.conversionId] : []))),
+      ]),
     };
   },
 
@@ -77,11 +82,19 @@ export const factStore: FactStore = {
       `SELECT fact_id, receipt_id, body_hash, answer::text AS answer FROM facts WHERE tenant_id = current_setting('app.tenant')::uuid AND fact_id = ANY ($1::uuid[])`,
       factIds,
     );
-    return rows.map((row) => ({ factId: row.fact_id, receiptId: row.receipt_id, bodyHash: row.body_hash, answer: JSON.parse(row.answer) as Answer }));
+    return rows.map((row) => ({
+      factId: row.fact_id,
+      receiptId: row.receipt_id,
+      bodyHash: row.body_hash,
+      answer: JSON.parse(row.answer) as Answer,
+    }));
   },
 
   async receipt(tx, receiptId) {
-    const [row] = await tx.$queryRawUnsafe<{ answer: string }[]>(`SELECT answer::text AS answer FROM facts WHERE tenant_id = current_setting('app.tenant')::uuid AND receipt_id = $1::uuid`, receiptId);
+    const [row] = await tx.$queryRawUnsafe<{ answer: string }[]>(
+      `SELECT answer::text AS answer FROM facts WHERE tenant_id = current_setting('app.tenant')::uuid AND receipt_id = $1::uuid`,
+      receiptId,
+    );
     return row ? (JSON.parse(row.answer) as Answer) : null;
   },
 

@@ -57,7 +57,12 @@ export class Groups<T, R> implements Part {
     if (this.closing) return Promise.reject(new InfrastructureError('ingest', 'closing', new Error('this process is stopping')));
     const lane = this.laneOf(key);
     if (this.waiting >= this.limits.waitingMax || lane.waiting.length >= this.limits.waitingOfKeyMax) {
-      return Promise.reject(new Problem('over_quota', 'More requests are waiting than can be stored soon. Nothing was stored; try again.', { status: 503, headers: { 'Retry-After': '1' } }));
+      return Promise.reject(
+        new Problem('over_quota', 'More requests are waiting than can be stored soon. Nothing was stored; try again.', {
+          status: 503,
+          headers: { 'Retry-After': '1' },
+        }),
+      );
     }
     return new Promise<R>((resolve, reject) => {
       const entry: Entry<T, R> = { item, resolve, reject, timer: setTimeout(() => this.giveUp(lane, entry), this.limits.waitMaxMs) };
@@ -107,7 +112,10 @@ export class Groups<T, R> implements Part {
     this.count(-group.length);
     this.sizes.observe(group.length);
     for (const { timer } of group) clearTimeout(timer);
-    const results = await this.settle(lane.key, group.map(({ item }) => item)).catch((error: unknown) => group.map(() => (error instanceof Error ? error : new Error(String(error)))));
+    const results = await this.settle(
+      lane.key,
+      group.map(({ item }) => item),
+    ).catch((error: unknown) => group.map(() => (error instanceof Error ? error : new Error(String(error)))));
     this.flights--;
     lane.flights--;
     group.forEach((entry, i) => {

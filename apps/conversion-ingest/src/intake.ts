@@ -2,7 +2,16 @@ import type { ClickIdKeys } from '@baton/contracts';
 import { type Caller, Problem } from '@baton/platform';
 import { randomUUID } from 'node:crypto';
 import type { ConversionBody, IdentityBody, ReversalBody } from './bodies';
-import { type Claim, claimConversion, claimIdentity, claimReversal, type Reception, type Refusal, type Unreadable, unstorableIn } from './domain';
+import {
+  type Claim,
+  claimConversion,
+  claimIdentity,
+  claimReversal,
+  type Reception,
+  type Refusal,
+  type Unreadable,
+  unstorableIn,
+} from './domain';
 import { emailHash } from './email-hash';
 import type { Groups } from './groups';
 import type { Outcome, Pending } from './settle';
@@ -38,7 +47,14 @@ export class Intake {
   }
 
   private reception(caller: Caller): Reception {
-    return { tenantId: caller.tenantId, test: caller.test, keyProgramId: caller.programId ?? null, receiptId: randomUUID(), receivedAtMs: Date.now(), clickIdKeys: this.parts.clickIdKeys };
+    return {
+      tenantId: caller.tenantId,
+      test: caller.test,
+      keyProgramId: caller.programId ?? null,
+      receiptId: randomUUID(),
+      receivedAtMs: Date.now(),
+      clickIdKeys: this.parts.clickIdKeys,
+    };
   }
 
   private async submit(claim: Claim | Unreadable, traceparent: string): Promise<Accepted> {
@@ -52,7 +68,10 @@ export class Intake {
 
 function storable<T extends object>(body: T): T {
   const where = unstorableIn(body);
-  if (where !== null) throw new Problem('malformed', `${where} holds a character that cannot be stored (NUL, or half of a surrogate pair).`, { errors: [{ field: where, problem: 'a character that cannot be stored' }] });
+  if (where !== null)
+    throw new Problem('malformed', `${where} holds a character that cannot be stored (NUL, or half of a surrogate pair).`, {
+      errors: [{ field: where, problem: 'a character that cannot be stored' }],
+    });
   return body;
 }
 
@@ -61,4 +80,5 @@ const problemOf = ({ code, detail, field }: Refusal): Problem => {
   return field === undefined ? problem : new Problem(code, detail, { errors: [{ field, problem: problem.detail }] });
 };
 
-const conflict = (receiptId: string): Problem => new Problem('conflict', undefined, { headers: { 'Baton-Receipt': receiptId }, extra: { receipt_id: receiptId } });
+const conflict = (receiptId: string): Problem =>
+  new Problem('conflict', undefined, { headers: { 'Baton-Receipt': receiptId }, extra: { receipt_id: receiptId } });

@@ -26,7 +26,8 @@ export class ReceiptController {
   @NeedsScope('receipts:read')
   @Get()
   async ofExternalId(@TheCaller() caller: Caller, @Query('external_id') externalId: unknown): Promise<{ receipts: readonly Answer[] }> {
-    if (typeof externalId !== 'string' || externalId === '') throw new Problem('malformed', 'Name one external_id, as in /v1/receipts?external_id=order-1001.');
+    if (typeof externalId !== 'string' || externalId === '')
+      throw new Problem('malformed', 'Name one external_id, as in /v1/receipts?external_id=order-1001.');
     const receipts = unstorableIn(externalId) === null ? await this.receipts.ofExternalId(caller.tenantId, externalId) : [];
     if (receipts.length === 0) throw new Problem('not_found', 'Nothing was accepted under this external_id for this key.');
     return { receipts };

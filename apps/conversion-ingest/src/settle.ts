@@ -51,7 +51,13 @@ async function commit({ database, facts, seen, committed }: SettleParts, tenantI
 }
 
 /** Insert first, then read what was there in a new statement: a look-up before the insert would miss what commits in between. */
-async function within(tx: Tx, facts: FactStore, tenantId: string, items: readonly Pending[], hinted: ReadonlySet<string>): Promise<{ outcomes: Outcome[]; stored: NewFact[] }> {
+async function within(
+  tx: Tx,
+  facts: FactStore,
+  tenantId: string,
+  items: readonly Pending[],
+  hinted: ReadonlySet<string>,
+): Promise<{ outcomes: Outcome[]; stored: NewFact[] }> {
   const known = new Map<string, StoredFact>();
   const learn = async (factIds: readonly string[]): Promise<void> => {
     for (const fact of await facts.ofIds(tx, factIds)) known.set(fact.factId, fact);
@@ -59,24 +65,50 @@ async function within(tx: Tx, facts: FactStore, tenantId: string, items: readonl
   await learn([...hinted]);
   const open = items.filter(({ claim }) => !known.has(claim.factId));
   const judgements = await judged(tx, facts, tenantId, open);
-  const first = new Map<string, { readonly fact: NewFact; readonly pending: Pending; readonly judgement: Judgement & { kind: 'accepted' } }>();
+  const first = new Map<
+    string,
+    { readonly fact: NewFact; readonly pending: Pending; readonly judgement: Judgement & { kind: 'accepted' } }
+  >();
   for (const pending of open) {
     const judgement = judgements.get(pending);
     // Of two with one id in a group the first that can be accepted is; the other is judged against it.
     if (judgement?.kind !== 'accepted' || first.has(pending.claim.factId)) continue;
-    first.set(pending.claim.factId, { pending, judgement, fact: { claim: pending.claim, answer: judgement.answer, data: judgement.event.data } });
+    first.set(pending.claim.factId, {
+      pending,
+      judgement,
+      fact: { claim: pending.claim, answer: judgement.answer, data: judgement.event.data },
+    });
   }
-  const inserted = await facts.insert(tx, [...first.values()].map(({ fact }) => fact));
+  const inserted = await facts.insert(
+    tx,
+    [...first.values()].map(({ fact }) => fact),
+  );
   const winners = [...first.values()].filter(({ pending }) => inserted.has(pending.claim.factId));
-  await writeOutbox(tx, winners.map(({ judgement, pending }) => ({ ...judgement.event, traceparent: pending.traceparent })));
-  for (const { fact } of winners) known.set(fact.claim.factId, { factId: fact.claim.factId, receiptId: fact.claim.receiptId, bodyHash: fact.claim.bodyHash, answer: fact.answer });
+  await writeOutbox(
+    tx,
+    winners.map(({ judgement, pending }) => ({ ...judgement.event, traceparent: pending.traceparent })),
+  );
+  for (const { fact } of winners)
+    known.set(fact.claim.factId, {
+      factId: fact.claim.factId,
+      receiptId: fact.claim.receiptId,
+      bodyHash: fact.claim.bodyHash,
+      answer: fact.answer,
+    });
   await learn([...new Set(open.map(({ claim }) => claim.factId))].filter((id) => !known.has(id)));
-  return { outcomes: items.map((pending) => outcomeOf(pending.claim, known.get(pending.claim.factId), judgements.get(pending))), stored: winners.map(({ fact }) => fact) };
+  return {
+    outcomes: items.map((pending) => outcomeOf(pending.claim, known.get(pending.claim.factId), judgements.get(pending))),
+    stored: winners.map(({ fact }) => fact),
+  };
 }
 
 async function judged(tx: Tx, facts: FactStore, tenantId: string, items: readonly Pending[]): Promise<Map<Pending, Judgement>> {
   if (items.length === 0) return new Map();
-  const known = await facts.known(tx, tenantId, items.map(({ claim }) => claim));
+  const known = await facts.known(
+    tx,
+    tenantId,
+    items.map(({ claim }) => claim),
+  );
   return new Map(items.map((pending) => [pending, judge(pending.claim, known)]));
 }
 

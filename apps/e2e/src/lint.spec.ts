@@ -5,7 +5,11 @@ const root = join(__dirname, '../../..');
 
 /** Lints a text as if it lay at this path; gives the lines that were refused. */
 function refused(path: string, lines: readonly string[]): number[] {
-  const { stdout, stderr } = spawnSync('npx', ['eslint', '--stdin', '--stdin-filename', path, '--format', 'json'], { cwd: root, input: lines.join('\n'), encoding: 'utf8' });
+  const { stdout, stderr } = spawnSync('npx', ['eslint', '--stdin', '--stdin-filename', path, '--format', 'json'], {
+    cwd: root,
+    input: lines.join('\n'),
+    encoding: 'utf8',
+  });
   if (!stdout.trim().startsWith('[')) throw new Error(`eslint said: ${stdout}${stderr}`);
   const [result] = JSON.parse(stdout) as [{ messages: { line: number; ruleId: string | null }[] }];
   return [...new Set(result.messages.filter((m) => /restricted|boundaries/.test(m.ruleId ?? '')).map((m) => m.line))].sort((a, b) => a - b);
@@ -35,14 +39,25 @@ describe('the linter', () => {
   });
 
   it('lets a domain have what it needs', () => {
-    expect(refused('apps/attribution/src/domain/planted.ts', [`import { nameId } from '@baton/contracts';`, `import { other } from './other';`, `export const a = new Date(0).toISOString();`, `export const b = Math.max(1, nameId('x').length, other);`])).toEqual([]);
+    expect(
+      refused('apps/attribution/src/domain/planted.ts', [
+        `import { nameId } from '@baton/contracts';`,
+        `import { other } from './other';`,
+        `export const a = new Date(0).toISOString();`,
+        `export const b = Math.max(1, nameId('x').length, other);`,
+      ]),
+    ).toEqual([]);
   });
 
   it('keeps kafkajs behind its folder and test tools out of what runs', () => {
-    expect(refused('apps/attribution/src/planted.ts', [`import { Kafka } from 'kafkajs';`, `import { eventually } from '@baton/testing';`])).toEqual([1, 2]);
+    expect(
+      refused('apps/attribution/src/planted.ts', [`import { Kafka } from 'kafkajs';`, `import { eventually } from '@baton/testing';`]),
+    ).toEqual([1, 2]);
   });
 
   it('keeps apps apart', () => {
-    expect(refused('apps/attribution/src/main.ts', [`import { Env } from '../../fraud-scoring/src/env';`, `export const a = Env;`])).toEqual([1]);
+    expect(
+      refused('apps/attribution/src/main.ts', [`import { Env } from '../../fraud-scoring/src/env';`, `export const a = Env;`]),
+    ).toEqual([1]);
   });
 });

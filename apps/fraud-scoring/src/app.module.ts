@@ -1,4 +1,13 @@
-import { BatchConsumer, BoundedProducer, type Composition, connectKafka, type Context, openDatabase, OutboxRelay, writeOutbox } from '@baton/platform';
+import {
+  BatchConsumer,
+  BoundedProducer,
+  type Composition,
+  connectKafka,
+  type Context,
+  openDatabase,
+  OutboxRelay,
+  writeOutbox,
+} from '@baton/platform';
 import { PostgresClickStore } from './click.store';
 import type { Env } from './env';
 import { fraudRoutes } from './fraud-scoring.routes';
@@ -22,5 +31,7 @@ export function compose({ service, env, log, fatal }: Context<Env>): Composition
     partitionsAtOnce: env.PARTITIONS_AT_ONCE,
     batchMax: env.BATCH_MAX,
   });
-  return { parts: [{ name: 'database', stop: () => database.close() }, { name: 'producer', stop: () => producer.close() }, relay, consumer] };
+  return {
+    parts: [{ name: 'database', stop: () => database.close() }, { name: 'producer', stop: () => producer.close() }, relay, consumer],
+  };
 }

@@ -36,7 +36,9 @@ export class PostgresClickStore implements ClickStore {
        SELECT r."tenantId", r."clickId", r."addressHash", r.network, r."occurredAt"
        FROM jsonb_to_recordset($1::jsonb) AS r("tenantId" uuid, "clickId" text, "addressHash" text, network text, "occurredAt" timestamptz)
        ORDER BY r."tenantId", r."clickId" ON CONFLICT DO NOTHING`,
-      JSON.stringify(clicks.map(({ tenantId, clickId, addressHash, network, occurredAt }) => ({ tenantId, clickId, addressHash, network, occurredAt }))),
+      JSON.stringify(
+        clicks.map(({ tenantId, clickId, addressHash, network, occurredAt }) => ({ tenantId, clickId, addressHash, network, occurredAt })),
+      ),
     );
     await this.holdKeys(tx, clicks);
   }
@@ -59,15 +61,22 @@ export class PostgresClickStore implements ClickStore {
     return rows.map((row) => ({ sameAddress: row.same_address, sameNetwork: row.same_network }));
   }
 
-  private async holdKeys(tx: Tx, clicks: readonly { tenantId: string; addressHash?: string | null; network?: string | null }[]): Promise<void> {
+  private async holdKeys(
+    tx: Tx,
+    clicks: readonly { tenantId: string; addressHash?: string | null; network?: string | null }[],
+  ): Promise<void> {
     const keys = new Map<string, { tenantId: string; key: string }>();
     for (const { tenantId, addressHash, network } of clicks) {
-      for (const key of [addressHash && `address:${addressHash}`, network && `network:${network}`]) if (key) keys.set(`${tenantId} ${key}`, { tenantId, key });
+      for (const key of [addressHash && `address:${addressHash}`, network && `network:${network}`])
+        if (key) keys.set(`${tenantId} ${key}`, { tenantId, key });
     }
     if (keys.size === 0) return;
     const wanted = JSON.stringify([...keys.values()]);
     const recordset = 'jsonb_to_recordset($1::jsonb) AS r("tenantId" uuid, key text)';
-    await tx.$executeRawUnsafe(`INSERT INTO addresses (tenant_id, key) SELECT r."tenantId", r.key FROM ${recordset} ORDER BY 1, 2 ON CONFLICT DO NOTHING`, wanted);
+    await tx.$executeRawUnsafe(
+      `INSERT INTO addresses (tenant_id, key) SELECT r."tenantId", r.key FROM ${recordset} ORDER BY 1, 2 ON CONFLICT DO NOTHING`,
+      wanted,
+    );
     await tx.$queryRawUnsafe(
       `SELECT FROM addresses a WHERE (a.tenant_id, a.key) IN (SELECT r."tenantId", r.key FROM ${recordset}) ORDER BY a.tenant_id, a.key FOR UPDATE`,
       wanted,

@@ -33,7 +33,10 @@ export function fraudRoutes(scoring: Scoring): Route[] {
 }
 
 async function judgeAll({ clicks, judgements, now }: Scoring, tx: Tx, judged: readonly Judged[]): Promise<Outgoing[]> {
-  const counts = await clicks.counts(tx, judged.map(({ attribution }) => creditedClick(attribution)));
+  const counts = await clicks.counts(
+    tx,
+    judged.map(({ attribution }) => creditedClick(attribution)),
+  );
   const changed = judged.flatMap((before, i) => {
     const { attribution } = before;
     const judgement = judge({ attribution, credit: attribution.credits[0], counts: counts[i] ?? { sameAddress: 0, sameNetwork: 0 } });

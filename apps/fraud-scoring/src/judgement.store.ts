@@ -32,7 +32,12 @@ const COLUMNS = 'j.attribution, j.verdict_seq, j.decision, j.score, j.reasons';
 
 export class PostgresJudgementStore implements JudgementStore {
   async record(tx: Tx, attributions: readonly AttributionRevisedData[]): Promise<Judged[]> {
-    const rows = attributions.map((attribution) => ({ ...creditedClick(attribution), conversionId: attribution.conversionId, revision: attribution.revision, attribution }));
+    const rows = attributions.map((attribution) => ({
+      ...creditedClick(attribution),
+      conversionId: attribution.conversionId,
+      revision: attribution.revision,
+      attribution,
+    }));
     return read(
       await tx.$queryRawUnsafe<Row[]>(
         `INSERT INTO judgements AS j (tenant_id, conversion_id, attribution_revision, verdict_seq, attribution, address_hash, network, clicked_at)
@@ -73,7 +78,14 @@ export class PostgresJudgementStore implements JudgementStore {
       `UPDATE judgements j SET verdict_seq = r.seq, decision = r.decision, score = r.score, reasons = r.reasons
        FROM jsonb_to_recordset($1::jsonb) AS r("tenantId" uuid, "conversionId" uuid, seq int, decision text, score int, reasons jsonb)
        WHERE j.tenant_id = r."tenantId" AND j.conversion_id = r."conversionId"`,
-      JSON.stringify(judged.map(({ attribution: { tenantId, conversionId }, verdictSeq, judgement }) => ({ tenantId, conversionId, seq: verdictSeq, ...judgement }))),
+      JSON.stringify(
+        judged.map(({ attribution: { tenantId, conversionId }, verdictSeq, judgement }) => ({
+          tenantId,
+          conversionId,
+          seq: verdictSeq,
+          ...judgement,
+        })),
+      ),
     );
   }
 }

@@ -1,4 +1,15 @@
-import { ApiKeys, BatchConsumer, BoundedProducer, type Composition, connectKafka, type Context, openDatabase, OutboxRelay, type Part, writeOutbox } from '@baton/platform';
+import {
+  ApiKeys,
+  BatchConsumer,
+  BoundedProducer,
+  type Composition,
+  connectKafka,
+  type Context,
+  openDatabase,
+  OutboxRelay,
+  type Part,
+  writeOutbox,
+} from '@baton/platform';
 import { BalancesController } from './balances.controller';
 import { PostgresConversionStore } from './conversion.store';
 import type { Env } from './env';
@@ -17,7 +28,12 @@ export function compose({ service, env, log, fatal }: Context<Env>): Composition
   const kafka = connectKafka({ brokers: env.KAFKA_BROKERS.split(','), clientId: service, prefix: env.TOPIC_PREFIX, log });
   const producer = new BoundedProducer({ kafka });
   const relay = new OutboxRelay({ service, url: env.DATABASE_URL, database: worker, producer, log });
-  const settling = { conversions: new PostgresConversionStore(), ledger: new PostgresLedgerStore(), revisits: new PostgresRevisitStore(), now: Date.now };
+  const settling = {
+    conversions: new PostgresConversionStore(),
+    ledger: new PostgresLedgerStore(),
+    revisits: new PostgresRevisitStore(),
+    now: Date.now,
+  };
   const committed = (): void => relay.wake();
   const consumer = new BatchConsumer({
     kafka,
@@ -34,7 +50,11 @@ export function compose({ service, env, log, fatal }: Context<Env>): Composition
   });
   const stores: Part = {
     name: 'postgres',
-    unready: () => Promise.all([worker.ping(), api.ping()]).then(() => undefined, (error: Error) => error.message),
+    unready: () =>
+      Promise.all([worker.ping(), api.ping()]).then(
+        () => undefined,
+        (error: Error) => error.message,
+      ),
     stop: async () => void (await Promise.all([worker.close(), api.close()])),
   };
   return {

@@ -9,7 +9,11 @@ export class BalancesQuery {
 }
 
 export class BalanceView {
-  @ApiProperty({ example: 'partner:33333333-3333-4333-8333-333333333333:payable', description: 'program:<id>:expense, or partner:<id>:held, :payable' }) account!: string;
+  @ApiProperty({
+    example: 'partner:33333333-3333-4333-8333-333333333333:payable',
+    description: 'program:<id>:expense, or partner:<id>:held, :payable',
+  })
+  account!: string;
   @ApiProperty({ example: 'EUR' }) currency!: string;
   @ApiProperty({ example: 1200, description: 'Minor units. Positive: owed to the partner. An expense is negative.' }) amount_minor!: number;
 }

@@ -33,11 +33,11 @@ export interface ConversionStore {
 
 export class PostgresConversionStore implements ConversionStore {
   shareGates(tx: Tx, programs: readonly ProgramKey[]): Promise<void> {
-    return lockGates(tx, programs, 'FOR SHARE');
+    return lockGates(tx, programs, 'pg_advisory_xact_lock_shared');
   }
 
   closeGates(tx: Tx, programs: readonly ProgramKey[]): Promise<void> {
-    return lockGates(tx, programs, 'FOR UPDATE');
+    return lockGates(tx, programs, 'pg_advisory_xact_lock');
   }
 
   async record(tx: Tx, verdicts: readonly VerdictGivenData[]): Promise<VerdictGivenData[]> {
@@ -86,27 +86,36 @@ export class PostgresConversionStore implements ConversionStore {
   }
 
   async terms(tx: Tx, programs: readonly ProgramKey[]): Promise<Map<string, Terms>> {
-    const wanted = [...new Map(programs.map((program) => [keyOf(program), { tenantId: program.tenantId, id: program.programId }])).values()];
+    const wanted = [
+      ...new Map(programs.map((program) => [keyOf(program), { tenantId: program.tenantId, id: program.programId }])).values(),
+    ];
     const versions = await allVersions(tx, 'program', wanted);
     const plans = await plansOfPrograms(tx, wanted);
     return new Map(
       wanted.map(({ tenantId, id }) => [
         keyOf({ tenantId, programId: id }),
-        { programs: versions.filter((v) => v.tenantId === tenantId && v.id === id), plans: plans.filter((p) => p.tenantId === tenantId && p.programId === id) },
+        {
+          programs: versions.filter((v) => v.tenantId === tenantId && v.id === id),
+          plans: plans.filter((p) => p.tenantId === tenantId && p.programId === id),
+        },
       ]),
     );
   }
 }
 
-async function lockGates(tx: Tx, programs: readonly ProgramKey[], mode: 'FOR SHARE' | 'FOR UPDATE'): Promise<void> {
-  const asked = JSON.stringify([...new Map(programs.map((program) => [keyOf(program), program])).values()]);
-  const lock = `SELECT g.program_id FROM program_gates g
-    WHERE (g.tenant_id, g.program_id) IN (SELECT r."tenantId", r."programId" FROM jsonb_to_recordset($1::jsonb) AS r("tenantId" uuid, "programId" uuid))
-    ORDER BY g.tenant_id, g.program_id ${mode}`;
-  await tx.$executeRawUnsafe(
-    `INSERT INTO program_gates (tenant_id, program_id) SELECT r."tenantId", r."programId" FROM jsonb_to_recordset($1::jsonb) AS r("tenantId" uuid, "programId" uuid)
-     ORDER BY 1, 2 ON CONFLICT DO NOTHING`,
-    asked,
-  );
-  await tx.$queryRawUnsafe(lock, asked);
+/**
+ * A gate is an advisory lock of the transaction, one of a few for all programs: a row lock would not do, since whoever shares a row passes
+ * those who wait to have it alone, and under load new terms would wait for ever. The few are taken in their order.
+ */
+async function lockGates(
+  tx: Tx,
+  programs: readonly ProgramKey[],
+  lock: 'pg_advisory_xact_lock_shared' | 'pg_advisory_xact_lock',
+): Promise<void> {
+  const gates = [...new Set(programs.map((program) => Number.parseInt(program.programId.slice(0, 8), 16) % GATES))].sort((a, b) => a - b);
+  if (gates.length > 0) await tx.$executeRawUnsafe(`SELECT ${lock}($1::int, gate) FROM unnest($2::int[]) AS gate`, GATE_CLASS, gates);
 }
+
+const GATES = 64;
+/** Keeps our advisory locks apart from others in this database: "term" in ASCII. */
+const GATE_CLASS = 0x7465726d;

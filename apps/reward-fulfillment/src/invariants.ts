@@ -11,8 +11,13 @@ export class Invariants implements Part {
   readonly name = 'invariants';
   private timer: NodeJS.Timeout | undefined;
   private asking: Promise<void> = Promise.resolve();
-  private readonly broken = gauge('baton_ledger_invariant_broken', 'How often an invariant of the ledger is broken: 0, always', ['invariant']);
-  private readonly checked = gauge('baton_ledger_invariants_checked_at_seconds', 'When the invariants were last checked, seconds since 1970');
+  private readonly broken = gauge('baton_ledger_invariant_broken', 'How often an invariant of the ledger is broken: 0, always', [
+    'invariant',
+  ]);
+  private readonly checked = gauge(
+    'baton_ledger_invariants_checked_at_seconds',
+    'When the invariants were last checked, seconds since 1970',
+  );
 
   constructor(private readonly options: InvariantsOptions) {}
 
@@ -27,7 +32,9 @@ export class Invariants implements Part {
   }
 
   async check(): Promise<{ readonly invariant: string; readonly broken: number }[]> {
-    return this.options.database.untenanted((tx) => tx.$queryRawUnsafe(`SELECT invariant, broken::float8 AS broken FROM baton_ledger_invariants()`));
+    return this.options.database.untenanted((tx) =>
+      tx.$queryRawUnsafe(`SELECT invariant, broken::float8 AS broken FROM baton_ledger_invariants()`),
+    );
   }
 
   private ask(): void {

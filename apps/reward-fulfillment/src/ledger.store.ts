@@ -43,7 +43,13 @@ export class PostgresLedgerStore implements LedgerStore {
   async book(tx: Tx, booked: readonly Booked[], nowMs: number): Promise<void> {
     if (booked.length === 0) return;
     const at = new Date(nowMs).toISOString();
-    const rows = booked.map((b) => ({ tenant_id: b.tenantId, conversion_id: b.conversionId, ...snake(b.change.reward), reason: b.change.reason, at }));
+    const rows = booked.map((b) => ({
+      tenant_id: b.tenantId,
+      conversion_id: b.conversionId,
+      ...snake(b.change.reward),
+      reason: b.change.reason,
+      at,
+    }));
     await tx.$executeRawUnsafe(SAVE_REWARDS, JSON.stringify(rows));
     const moved = booked.filter((b) => b.change.entries.length > 0);
     if (moved.length === 0) return;
@@ -51,7 +57,14 @@ export class PostgresLedgerStore implements LedgerStore {
     await tx.$executeRawUnsafe(SAVE_POSTINGS, JSON.stringify(rows.filter((row) => ids.has(row.reward_id))));
     const entries = JSON.stringify(
       moved.flatMap(({ tenantId, change }) =>
-        change.entries.map((entry) => ({ tenant_id: tenantId, reward_id: change.reward.rewardId, sequence: change.reward.sequence, account: entry.account, currency: entry.currency, amount_minor: entry.amountMinor })),
+        change.entries.map((entry) => ({
+          tenant_id: tenantId,
+          reward_id: change.reward.rewardId,
+          sequence: change.reward.sequence,
+          account: entry.account,
+          currency: entry.currency,
+          amount_minor: entry.amountMinor,
+        })),
       ),
     );
     await tx.$executeRawUnsafe(SAVE_ENTRIES, entries);

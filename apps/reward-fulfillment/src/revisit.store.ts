@@ -16,8 +16,8 @@ export interface RevisitStore {
   /** Those due longest first, at most `limit`. */
   due(tx: Tx, nowMs: number, limit: number): Promise<ConversionKey[]>;
   postpone(tx: Tx, conversion: ConversionKey, dueAtMs: number): Promise<void>;
-  /** How many wait, by reason, and how long the longest has been due, in seconds. */
-  waiting(tx: Tx): Promise<{ readonly why: RevisitReason; readonly count: number; readonly overdueSeconds: number }[]>;
+  /** Cheap to ask however many holds are running. */
+  pulse(tx: Tx): Promise<{ readonly awaitingTerms: number; readonly overdueSeconds: number }>;
 }
 
 const ROWS = `jsonb_to_recordset($1::jsonb)`;
@@ -63,12 +63,19 @@ export class PostgresRevisitStore implements RevisitStore {
   }
 
   async postpone(tx: Tx, { tenantId, conversionId }: ConversionKey, dueAtMs: number): Promise<void> {
-    await tx.$executeRawUnsafe(`UPDATE revisits SET due_at = to_timestamp($3::float8 / 1000) WHERE owner = $1::uuid AND conversion = $2::uuid`, tenantId, conversionId, dueAtMs);
+    await tx.$executeRawUnsafe(
+      `UPDATE revisits SET due_at = to_timestamp($3::float8 / 1000) WHERE owner = $1::uuid AND conversion = $2::uuid`,
+      tenantId,
+      conversionId,
+      dueAtMs,
+    );
   }
 
-  waiting(tx: Tx): Promise<{ why: RevisitReason; count: number; overdueSeconds: number }[]> {
-    return tx.$queryRawUnsafe(
-      `SELECT why, count(*)::int AS count, greatest(0, extract(epoch FROM now() - min(due_at)))::float8 AS "overdueSeconds" FROM revisits GROUP BY why`,
+  async pulse(tx: Tx): Promise<{ awaitingTerms: number; overdueSeconds: number }> {
+    const [row] = await tx.$queryRawUnsafe<{ awaitingTerms: number; overdueSeconds: number }[]>(
+      `SELECT (SELECT count(*)::int FROM revisits WHERE why = 'awaits_terms') AS "awaitingTerms",
+         coalesce(greatest(0, extract(epoch FROM now() - (SELECT min(due_at) FROM revisits))), 0)::float8 AS "overdueSeconds"`,
     );
+    return row as { awaitingTerms: number; overdueSeconds: number };
   }
 }

@@ -24,7 +24,11 @@ function newestOfEach(verdicts: readonly VerdictGivenData[]): VerdictGivenData[]
   const newest = new Map<string, VerdictGivenData>();
   for (const verdict of verdicts) {
     const known = newest.get(conversionText(verdict));
-    if (!known || verdict.attributionRevision > known.attributionRevision || (verdict.attributionRevision === known.attributionRevision && verdict.verdictSeq > known.verdictSeq)) {
+    if (
+      !known ||
+      verdict.attributionRevision > known.attributionRevision ||
+      (verdict.attributionRevision === known.attributionRevision && verdict.verdictSeq > known.verdictSeq)
+    ) {
       newest.set(conversionText(verdict), verdict);
     }
   }
@@ -35,7 +39,12 @@ function newestOfEach(verdicts: readonly VerdictGivenData[]): VerdictGivenData[]
  * The terms are stored by now. Closing the gates waits for everybody who settled without them; their conversions are found here and
  * settled again by the sweep. Whoever comes later reads the new terms.
  */
-async function termsArrived({ conversions, revisits, now }: Settling, type: CatalogType, entities: readonly Entity[], tx: Tx): Promise<void> {
+async function termsArrived(
+  { conversions, revisits, now }: Settling,
+  type: CatalogType,
+  entities: readonly Entity[],
+  tx: Tx,
+): Promise<void> {
   if (type !== 'program' && type !== 'plan') return;
   const programs: (ProgramKey & { readonly from: string })[] = (entities as readonly (ProgramData | PlanData)[]).map((terms) => ({
     tenantId: terms.tenantId,

@@ -8,7 +8,11 @@ import { PostgresReadingStore, type PostingRow, type ReadingStore, type RewardRo
 
 export class RewardsQuery {
   @ApiPropertyOptional({ format: 'uuid' }) @IsOptional() @IsUUID() conversion_id?: string;
-  @ApiPropertyOptional({ description: "The advertiser's own id of the conversion." }) @IsOptional() @IsString() @MaxLength(255) external_id?: string;
+  @ApiPropertyOptional({ description: "The advertiser's own id of the conversion." })
+  @IsOptional()
+  @IsString()
+  @MaxLength(255)
+  external_id?: string;
   @ApiPropertyOptional({ format: 'uuid' }) @IsOptional() @IsUUID() partner_id?: string;
   @ApiPropertyOptional({ format: 'uuid', description: '`next` of the page before.' }) @IsOptional() @IsUUID() after?: string;
   @ApiPropertyOptional({ default: 100, maximum: 500 }) @IsOptional() @Type(() => Number) @IsInt() @Min(1) @Max(500) limit?: number;
@@ -27,11 +31,15 @@ export class RewardView {
 
 export class RewardsView {
   @ApiProperty({ type: [RewardView] }) rewards!: readonly RewardRow[];
-  @ApiPropertyOptional({ format: 'uuid', nullable: true, description: 'Ask again with ?after=; null on the last page.' }) next!: string | null;
+  @ApiPropertyOptional({ format: 'uuid', nullable: true, description: 'Ask again with ?after=; null on the last page.' }) next!:
+    string | null;
 }
 
 export class TracedRewardView extends RewardView {
-  @ApiProperty({ description: 'The conversion that earned it: id, external_id, receipt_id, amounts, reversals.' }) conversion!: Record<string, unknown>;
+  @ApiProperty({ description: 'The conversion that earned it: id, external_id, receipt_id, amounts, reversals.' }) conversion!: Record<
+    string,
+    unknown
+  >;
   @ApiProperty({ description: 'Who was credited, by which click, as of the newest revision.' }) attribution!: Record<string, unknown>;
   @ApiProperty({ description: 'Whether it can be trusted, and why.' }) verdict!: Record<string, unknown>;
   @ApiProperty({ description: 'Every step in the ledger; the entries of each sum to zero.' }) postings!: readonly PostingRow[];
@@ -48,7 +56,13 @@ export class RewardsController {
   @ApiOkResponse({ type: RewardsView })
   async list(@TheCaller() caller: Caller, @Query() query: RewardsQuery): Promise<RewardsView> {
     const limit = query.limit ?? 100;
-    const rows = await this.store.rewards(caller.tenantId, { conversionId: query.conversion_id, externalId: query.external_id, partnerId: query.partner_id, after: query.after, limit: limit + 1 });
+    const rows = await this.store.rewards(caller.tenantId, {
+      conversionId: query.conversion_id,
+      externalId: query.external_id,
+      partnerId: query.partner_id,
+      after: query.after,
+      limit: limit + 1,
+    });
     const rewards = rows.slice(0, limit);
     return { rewards, next: rows.length > limit ? (rewards.at(-1)?.id ?? null) : null };
   }
@@ -85,7 +99,9 @@ function viewOf({ reward, postings, verdict }: TracedReward): TracedRewardView {
       outcome: attribution.outcome,
       reason: attribution.reason,
       program_id: attribution.programId ?? null,
-      model: attribution.model ? { name: attribution.model.name, version: attribution.model.version, program_version: attribution.model.programVersion } : null,
+      model: attribution.model
+        ? { name: attribution.model.name, version: attribution.model.version, program_version: attribution.model.programVersion }
+        : null,
       credits: attribution.credits.map((credit) => ({
         click_id: credit.clickId,
         link_id: credit.linkId,
@@ -97,7 +113,13 @@ function viewOf({ reward, postings, verdict }: TracedReward): TracedRewardView {
         sub_ids: credit.subIds,
       })),
     },
-    verdict: { seq: verdict.verdictSeq, decision: verdict.decision, score: verdict.score, reasons: verdict.reasons, decided_at: verdict.decidedAt },
+    verdict: {
+      seq: verdict.verdictSeq,
+      decision: verdict.decision,
+      score: verdict.score,
+      reasons: verdict.reasons,
+      decided_at: verdict.decidedAt,
+    },
     postings,
   };
 }

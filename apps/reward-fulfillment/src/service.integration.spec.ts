@@ -1,4 +1,15 @@
-import { type ApiKeyData, ApiKeyChanged, emit, encode, type Outgoing, PlanChanged, ProgramChanged, type RewardChangedData, VerdictGiven, type VerdictGivenData } from '@baton/contracts';
+import {
+  type ApiKeyData,
+  ApiKeyChanged,
+  emit,
+  encode,
+  type Outgoing,
+  PlanChanged,
+  ProgramChanged,
+  type RewardChangedData,
+  VerdictGiven,
+  type VerdictGivenData,
+} from '@baton/contracts';
 import { BoundedProducer, connectKafka, createLog, createTopics, type KafkaConnection, mintApiKey, withAdmin } from '@baton/platform';
 import { type TestDatabase, testDatabase } from '@baton/platform/testing';
 import { eventually, ownPrefix, stores } from '@baton/testing';
@@ -7,6 +18,8 @@ import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { LedgerFixture } from './specs/ledger.fixture';
 import { aCredit } from './specs/samples';
+
+jest.setTimeout(60_000);
 
 const PARTNER = aCredit().partnerId;
 const GROUP = 'reward-fulfillment';
@@ -71,12 +84,15 @@ beforeAll(async () => {
 afterAll(async () => {
   await Promise.all(replicas.map((replica) => stop(replica, 'SIGKILL')));
   await producer.close();
-  await withAdmin(kafka, async (admin) => admin.deleteTopics({ topics: (await admin.listTopics()).filter((topic) => topic.startsWith(prefix)) }));
+  await withAdmin(kafka, async (admin) =>
+    admin.deleteTopics({ topics: (await admin.listTopics()).filter((topic) => topic.startsWith(prefix)) }),
+  );
   await ledger.close();
   await db.drop();
 }, 60_000);
 
-const send = (events: readonly Outgoing[]): Promise<void> => producer.send(events.map((event) => ({ topic: event.contract.topic, ...encode(event) })));
+const send = (events: readonly Outgoing[]): Promise<void> =>
+  producer.send(events.map((event) => ({ topic: event.contract.topic, ...encode(event) })));
 
 /** Every message of the group's topics was handled and its offset committed. */
 const caughtUp = () =>
@@ -112,7 +128,8 @@ describe('two replicas on Kafka', () => {
   const foreign = aKey(randomUUID(), ['rewards:read']);
   const blind = aKey(t.tenantId, ['catalog:read']);
   const conversionIds = Array.from({ length: 120 }, () => randomUUID());
-  const verdicts = (revision: number, net: number): VerdictGivenData[] => conversionIds.map((conversionId, i) => t.verdict({ conversionId, externalId: `order-${i}`, revision, netAmountMinor: net }));
+  const verdicts = (revision: number, net: number): VerdictGivenData[] =>
+    conversionIds.map((conversionId, i) => t.verdict({ conversionId, externalId: `order-${i}`, revision, netAmountMinor: net }));
   let one: Replica;
 
   it('book everything once, though one of them leaves at its work and the terms come last', async () => {
@@ -146,7 +163,8 @@ describe('two replicas on Kafka', () => {
     await Promise.all(replicas.map((replica) => stop(replica, 'SIGTERM')));
     const reset = () =>
       withAdmin(kafka, async (admin) => {
-        for (const { topic } of await admin.fetchOffsets({ groupId: prefix + GROUP })) await admin.resetOffsets({ groupId: prefix + GROUP, topic, earliest: true });
+        for (const { topic } of await admin.fetchOffsets({ groupId: prefix + GROUP }))
+          await admin.resetOffsets({ groupId: prefix + GROUP, topic, earliest: true });
       });
     // The group takes a moment to see that nobody is left.
     await eventually(reset, 60_000, 500);
@@ -178,18 +196,28 @@ describe('two replicas on Kafka', () => {
       plan_id: t.planId,
       plan_version: 1,
       partner_id: PARTNER,
-      conversion: { id: conversionIds[7], external_id: 'order-7', net_amount_minor: 6_000, receipt_id: t.verdict().attribution.conversion.receiptId },
-      attribution: { revision: 2, credits: [{ click_id: aCredit().clickId, link_id: aCredit().linkId, partner_id: PARTNER, share: '1/1' }] },
+      conversion: {
+        id: conversionIds[7],
+        external_id: 'order-7',
+        net_amount_minor: 6_000,
+        receipt_id: t.verdict().attribution.conversion.receiptId,
+      },
+      attribution: {
+        revision: 2,
+        credits: [{ click_id: aCredit().clickId, link_id: aCredit().linkId, partner_id: PARTNER, share: '1/1' }],
+      },
       verdict: { decision: 'approved', reasons: [] },
     });
-    for (const posting of body['postings'] as { entries: { amount_minor: number }[] }[]) expect(posting.entries.reduce((sum, e) => sum + e.amount_minor, 0)).toBe(0);
+    for (const posting of body['postings'] as { entries: { amount_minor: number }[] }[])
+      expect(posting.entries.reduce((sum, e) => sum + e.amount_minor, 0)).toBe(0);
     expect((await get(one.url, `/v1/rewards/${reward?.id}`, foreign.text)).status).toBe(404);
+    expect((await get(one.url, `/v1/rewards?conversion_id=${conversionIds[7]}`, foreign.text)).body).toEqual({ rewards: [], next: null });
     expect((await get(one.url, '/v1/rewards/not-an-id', key.text)).status).toBe(404);
   });
 
   it('list rewards page by page', async () => {
     const ids: string[] = [];
-    for (let after: unknown = ''; after !== null; ) {
+    for (let after: unknown = ''; after !== null;) {
       const { body } = await get(one.url, `/v1/rewards?partner_id=${PARTNER}&limit=50${after ? `&after=${String(after)}` : ''}`, key.text);
       ids.push(...(body['rewards'] as { id: string }[]).map((r) => r.id));
       after = body['next'];
@@ -208,7 +236,7 @@ describe('two replicas on Kafka', () => {
     await eventually(async () => {
       const text = await (await fetch(`${one.url}/metrics`)).text();
       expect(text).toMatch(/baton_ledger_invariant_broken\{[^}]*I1_sum_per_currency_is_zero[^}]*\} 0/);
-      expect(text).toMatch(/baton_rewards_revisits\{/);
+      expect(text).toMatch(/baton_rewards_awaiting_terms\{[^}]*\} 0/);
     });
   });
 
@@ -218,6 +246,8 @@ describe('two replicas on Kafka', () => {
 });
 
 const unsent = async (): Promise<number> => {
-  const [row] = await ledger.admin.untenanted((tx) => tx.$queryRawUnsafe<{ n: number }[]>('SELECT count(*)::int AS n FROM outbox WHERE published_at IS NULL'));
+  const [row] = await ledger.admin.untenanted((tx) =>
+    tx.$queryRawUnsafe<{ n: number }[]>('SELECT count(*)::int AS n FROM outbox WHERE published_at IS NULL'),
+  );
   return row?.n ?? 0;
 };

@@ -1,5 +1,5 @@
 import { emit, type Outgoing, RewardChanged, type VerdictGivenData } from '@baton/contracts';
-import type { Tx } from '@baton/platform';
+import { counter, type Tx } from '@baton/platform';
 import { type ConversionKey, type ConversionStore, keyOf, type ProgramKey } from './conversion.store';
 import type { Change } from './domain/reward';
 import { programOf, settle } from './domain/settle';
@@ -14,14 +14,18 @@ export interface Settling {
   readonly now: () => number;
 }
 
-/** Terms that never come are looked for again this often: a look costs little, and a hint that was lost is made good. */
-const AWAITING_MS = 30_000;
+/** The catalog makes what waits for it due at once; this look is for what nobody foresaw. */
+const AWAITING_MS = 300_000;
 
 /**
  * Books what the newest verdicts are worth, as differences, and gives the events. The caller shares the gates of their programs and holds
  * the conversions' locks, so what is read here stands still until the commit.
  */
-export async function settleAll({ conversions, ledger, revisits, now }: Settling, tx: Tx, verdicts: readonly VerdictGivenData[]): Promise<Outgoing[]> {
+export async function settleAll(
+  { conversions, ledger, revisits, now }: Settling,
+  tx: Tx,
+  verdicts: readonly VerdictGivenData[],
+): Promise<Outgoing[]> {
   if (verdicts.length === 0) return [];
   const nowMs = now();
   const keys = verdicts.map(({ tenantId, conversionId }) => ({ tenantId, conversionId }));
@@ -32,16 +36,26 @@ export async function settleAll({ conversions, ledger, revisits, now }: Settling
   const planned: Revisit[] = [];
   for (const verdict of verdicts) {
     const key = conversionText(verdict);
-    const settlement = settle({ verdict, ...termsOf(verdict, terms), rewards: rewards.get(key) ?? [], holdings: holdings.get(key) ?? [], nowMs });
+    const settlement = settle({
+      verdict,
+      ...termsOf(verdict, terms),
+      rewards: rewards.get(key) ?? [],
+      holdings: holdings.get(key) ?? [],
+      nowMs,
+    });
     const { tenantId, conversionId } = verdict;
     booked.push(...settlement.changes.map((change) => ({ tenantId, conversionId, change })));
     if (settlement.revisitAtMs !== null) planned.push({ tenantId, conversionId, why: 'hold_ends', dueAtMs: settlement.revisitAtMs });
     else if (settlement.awaitsTerms) planned.push({ tenantId, conversionId, why: 'awaits_terms', dueAtMs: nowMs + AWAITING_MS });
   }
   await ledger.book(tx, booked, nowMs);
+  for (const { change } of booked) changes().inc({ reason: change.reason });
   await revisits.plan(tx, keys, planned);
   return booked.map(({ tenantId, conversionId, change }) => emit(RewardChanged, eventOf(tenantId, conversionId, change, nowMs)));
 }
+
+const changes = () =>
+  counter('baton_rewards_changes_total', 'Changes of rewards, by reason; one more when a transaction is run again', ['reason']);
 
 /** The programs whose terms decide. */
 export function programsOf(verdicts: readonly VerdictGivenData[]): ProgramKey[] {
@@ -72,5 +86,12 @@ function groupByConversion<T extends ConversionKey>(rows: readonly T[]): Map<str
 
 function eventOf(tenantId: string, conversionId: string, { reward, reason }: Change, nowMs: number) {
   const { holdUntilMs, ...rest } = reward;
-  return { ...rest, tenantId, conversionId, holdUntil: new Date(holdUntilMs).toISOString(), reason, changedAt: new Date(nowMs).toISOString() };
+  return {
+    ...rest,
+    tenantId,
+    conversionId,
+    holdUntil: new Date(holdUntilMs).toISOString(),
+    reason,
+    changedAt: new Date(nowMs).toISOString(),
+  };
 }

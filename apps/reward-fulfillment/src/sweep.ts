@@ -23,8 +23,11 @@ export class Sweep implements Part {
   private stopping = false;
   private running: Promise<void> = Promise.resolve();
   private wakeUp: (() => void) | null = null;
-  private readonly waiting = gauge('baton_rewards_revisits', 'Conversions to be settled again, by reason', ['why']);
-  private readonly overdue = gauge('baton_rewards_revisits_overdue_seconds', 'How long the longest has been due', ['why']);
+  private readonly awaiting = gauge('baton_rewards_awaiting_terms', 'Judged conversions whose program the catalog has not told yet');
+  private readonly overdue = gauge(
+    'baton_rewards_revisits_overdue_seconds',
+    'How long the longest has been due to be settled again (a hold that ended, terms that arrived)',
+  );
 
   constructor(private readonly options: SweepOptions) {}
 
@@ -87,17 +90,16 @@ export class Sweep implements Part {
     await conversions.shareGates(tx, programs);
     const gates = new Set(programs.map(keyOf));
     // A conversion that changed its program in between stands behind a gate that is not shared here: whoever changed it settled it.
-    const verdicts = (await conversions.lockFree(tx, due)).filter((verdict) => programsOf([verdict]).every((program) => gates.has(keyOf(program))));
+    const verdicts = (await conversions.lockFree(tx, due)).filter((verdict) =>
+      programsOf([verdict]).every((program) => gates.has(keyOf(program))),
+    );
     await writeOutbox(tx, await settleAll(this.options, tx, verdicts));
   }
 
   private async measure(): Promise<void> {
-    const rows = await this.options.database.untenanted((tx) => this.options.revisits.waiting(tx));
-    for (const why of ['hold_ends', 'terms_arrived', 'awaits_terms'] as const) {
-      const row = rows.find((r) => r.why === why);
-      this.waiting.set({ why }, row?.count ?? 0);
-      this.overdue.set({ why }, row?.overdueSeconds ?? 0);
-    }
+    const { awaitingTerms, overdueSeconds } = await this.options.database.untenanted((tx) => this.options.revisits.pulse(tx));
+    this.awaiting.set(awaitingTerms);
+    this.overdue.set(overdueSeconds);
   }
 
   private pause(): Promise<void> {

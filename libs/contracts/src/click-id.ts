@@ -16,18 +16,21 @@ export interface ClickId {
 
 /** Key id (0 to 15) to 32 secret bytes. */
 export type ClickIdKeys = ReadonlyMap<number, Uint8Array>;
-export type ClickIdCheck = { readonly kind: 'valid'; readonly id: ClickId } | { readonly kind: 'forged'; readonly why: 'shape' | 'format' | 'unknown_key' | 'tag' };
+export type ClickIdCheck =
+  { readonly kind: 'valid'; readonly id: ClickId } | { readonly kind: 'forged'; readonly why: 'shape' | 'format' | 'unknown_key' | 'tag' };
 
 const FORMAT = 1;
+const KEY_ID_MAX = 15;
 const SHAPE = /^[A-Za-z0-9_-]{32}$/;
 const LINK_NUMBER_MAX = 2 ** 40 - 1;
 const MS_MAX = 2 ** 48 - 1;
 
 export function mintClickId(keys: ClickIdKeys, tenantId: string, id: ClickId): string {
+  if (!isWhole(id.keyId, 0, KEY_ID_MAX)) throw new RangeError(`key id ${id.keyId} is outside 0 to ${KEY_ID_MAX}`);
   const key = keys.get(id.keyId);
   if (!key) throw new RangeError(`no key ${id.keyId} to sign click ids with`);
-  if (!(id.linkNumber >= 1 && id.linkNumber <= LINK_NUMBER_MAX)) throw new RangeError(`link number ${id.linkNumber} is outside 1 to 2^40-1`);
-  if (!(id.occurredAtMs >= 0 && id.occurredAtMs <= MS_MAX)) throw new RangeError(`${id.occurredAtMs} ms is not a time a click id can hold`);
+  if (!isWhole(id.linkNumber, 1, LINK_NUMBER_MAX)) throw new RangeError(`link number ${id.linkNumber} is outside 1 to 2^40-1`);
+  if (!isWhole(id.occurredAtMs, 0, MS_MAX)) throw new RangeError(`${id.occurredAtMs} ms is not a time a click id can hold`);
   const bytes = Buffer.allocUnsafe(24);
   bytes[0] = (FORMAT << 4) | id.keyId;
   bytes.writeUIntBE(id.linkNumber, 1, 5);
@@ -61,7 +64,8 @@ export function parseClickIdKeys(text: string): { readonly signingKeyId: number;
   for (const part of text.split(',').map((p) => p.trim())) {
     const match = /^(\d{1,2}):([0-9a-fA-F]{64})$/.exec(part);
     const keyId = Number(match?.[1]);
-    if (!match || keyId > 15) throw new RangeError('CLICK_ID_KEYS must look like "1:<64 hex digits>[,0:<64 hex digits>…]", key ids 0 to 15');
+    if (!match || keyId > KEY_ID_MAX)
+      throw new RangeError('CLICK_ID_KEYS must look like "1:<64 hex digits>[,0:<64 hex digits>…]", key ids 0 to 15');
     if (keys.has(keyId)) throw new RangeError(`CLICK_ID_KEYS names key ${keyId} twice`);
     keys.set(keyId, Buffer.from(match[2] as string, 'hex'));
   }
@@ -69,8 +73,15 @@ export function parseClickIdKeys(text: string): { readonly signingKeyId: number;
   return { signingKeyId: signingKeyId as number, keys };
 }
 
+const isWhole = (value: number, min: number, max: number): boolean => Number.isInteger(value) && value >= min && value <= max;
+
 function readClickId(bytes: Buffer): ClickId {
-  return { keyId: (bytes[0] as number) & 15, linkNumber: bytes.readUIntBE(1, 5), occurredAtMs: bytes.readUIntBE(6, 6), nonce: bytes.readUInt32BE(12) };
+  return {
+    keyId: (bytes[0] as number) & 15,
+    linkNumber: bytes.readUIntBE(1, 5),
+    occurredAtMs: bytes.readUIntBE(6, 6),
+    nonce: bytes.readUInt32BE(12),
+  };
 }
 
 function tagOf(key: Uint8Array, tenantId: string, bytes: Buffer): Buffer {

@@ -11,11 +11,14 @@ export function incompatibilities(before: JsonSchema, after: JsonSchema, path = 
   const names = new Set([...Object.keys(from.schema), ...Object.keys(to.schema)]);
   names.delete('properties');
   names.delete('required');
-  names.delete('items');
+  // Items that came or went altogether are compared as they stand.
+  if (from.schema['items'] && to.schema['items']) names.delete('items');
   for (const name of names) {
-    if (JSON.stringify(from.schema[name]) !== JSON.stringify(to.schema[name])) breaks.push(`${path || 'the event'}: ${name} was ${JSON.stringify(from.schema[name])} and is ${JSON.stringify(to.schema[name])}`);
+    if (JSON.stringify(from.schema[name]) !== JSON.stringify(to.schema[name]))
+      breaks.push(`${path || 'the event'}: ${name} was ${JSON.stringify(from.schema[name])} and is ${JSON.stringify(to.schema[name])}`);
   }
-  if (from.schema['items'] && to.schema['items']) breaks.push(...incompatibilities(from.schema['items'] as JsonSchema, to.schema['items'] as JsonSchema, `${path}[]`));
+  if (from.schema['items'] && to.schema['items'])
+    breaks.push(...incompatibilities(from.schema['items'] as JsonSchema, to.schema['items'] as JsonSchema, `${path}[]`));
   const [old, now] = [propertiesOf(from.schema), propertiesOf(to.schema)];
   for (const [name, schema] of Object.entries(old)) {
     const here = path ? `${path}.${name}` : name;
@@ -29,7 +32,8 @@ export function incompatibilities(before: JsonSchema, after: JsonSchema, path = 
   return breaks;
 }
 
-const propertiesOf = (schema: JsonSchema): Record<string, JsonSchema> => (schema['properties'] as Record<string, JsonSchema> | undefined) ?? {};
+const propertiesOf = (schema: JsonSchema): Record<string, JsonSchema> =>
+  (schema['properties'] as Record<string, JsonSchema> | undefined) ?? {};
 
 /** An optional field is `anyOf: [schema, null]`. */
 function branches(schema: JsonSchema): { schema: JsonSchema; nullable: boolean } {

@@ -89,7 +89,8 @@ export function encode({ contract, data }: Outgoing, traceparent?: string): Wire
   };
 }
 
-type HeaderValue = Buffer | string | (Buffer | string)[] | undefined;
+/** Kafka allows a header without a value: it arrives as null, though kafkajs's types deny it. */
+type HeaderValue = Buffer | string | null | (Buffer | string | null)[] | undefined;
 export interface RawMessage {
   readonly key?: Buffer | string | null;
   readonly value?: Buffer | null;
@@ -131,19 +132,23 @@ function contractOf(topic: Topic, ceType: string | undefined): EventContract {
   if (contract && contract.topic === topic) return contract;
   const name = ceType.replace(/\.v\d+$/, '');
   const siblings = [...registry.values()].filter((c) => c.topic === topic);
-  if (siblings.some((c) => c.ceType.replace(/\.v\d+$/, '') === name)) throw new InvalidEvent('unknown_version', `${ceType} is a version that ${topic} does not carry`);
+  if (siblings.some((c) => c.ceType.replace(/\.v\d+$/, '') === name))
+    throw new InvalidEvent('unknown_version', `${ceType} is a version that ${topic} does not carry`);
   throw new InvalidEvent('unknown_type', `${ceType} is not a type of ${topic}; it carries ${siblings.map((c) => c.ceType).join(', ')}`);
 }
 
 function header(message: RawMessage, name: string): string | undefined {
   const value = message.headers?.[name];
   const first = Array.isArray(value) ? value[0] : value;
-  return first === undefined ? undefined : first.toString();
+  return first === undefined || first === null ? undefined : first.toString();
 }
 
 function describe(problems: ValidationError[], path = ''): string[] {
   return problems.flatMap((problem) => {
     const here = path ? `${path}.${problem.property}` : problem.property;
-    return [...Object.values(problem.constraints ?? {}).map((text) => (path ? `${path}: ${text}` : text)), ...describe(problem.children ?? [], here)];
+    return [
+      ...Object.values(problem.constraints ?? {}).map((text) => (path ? `${path}: ${text}` : text)),
+      ...describe(problem.children ?? [], here),
+    ];
   });
 }

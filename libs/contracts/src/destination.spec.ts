@@ -23,13 +23,25 @@ describe('a link may lead only where its program allows', () => {
   });
 
   it('takes of the harmless ones those that are whole URLs of the own host, and no other', () => {
-    expect(payloads.others.filter((payload) => hrefOf(payload, own) !== null)).toEqual(['https://app.example.test/ok', 'https://APP.EXAMPLE.TEST/ok', 'https://app.example.test:443/ok']);
+    expect(payloads.others.filter((payload) => hrefOf(payload, own) !== null)).toEqual([
+      'https://app.example.test/ok',
+      'https://APP.EXAMPLE.TEST/ok',
+      'https://app.example.test:443/ok',
+    ]);
   });
 
   it('refuses header injection in path, query and fragment, unless the escape is itself escaped', () => {
-    const taken = payloads.crlf.filter((payload) => [payload, `/?x=${payload}`, `/#${payload}`].some((part) => hrefOf(`https://shop.example${part}`) !== null));
+    const taken = payloads.crlf.filter((payload) =>
+      [payload, `/?x=${payload}`, `/#${payload}`].some((part) => hrefOf(`https://shop.example${part}`) !== null),
+    );
     // Only a receiver that decodes twice would find a line break in these; it is not in what we send.
-    expect(taken).toEqual(['/%25%30%61Set-Cookie:crlf=injection', '/%25%30aSet-Cookie:crlf=injection', '/%250aSet-Cookie:crlf=injection', '/%25250aSet-Cookie:crlf=injection', '/%u000aSet-Cookie:crlf=injection']);
+    expect(taken).toEqual([
+      '/%25%30%61Set-Cookie:crlf=injection',
+      '/%25%30aSet-Cookie:crlf=injection',
+      '/%250aSet-Cookie:crlf=injection',
+      '/%25250aSet-Cookie:crlf=injection',
+      '/%u000aSet-Cookie:crlf=injection',
+    ]);
   });
 
   it.each([
@@ -90,14 +102,21 @@ describe('a link may lead only where its program allows', () => {
 
   it('whatever the text: what it takes is read the same again, and stays on the list', () => {
     fc.assert(
-      fc.property(fc.oneof(fc.webUrl({ withQueryParameters: true, withFragments: true }), fc.string({ unit: 'binary' }), fc.string().map((rest) => `https://shop.example/${rest}`)), (text) => {
-        const href = hrefOf(text, shop);
-        if (href === null) return;
-        expect(hrefOf(href, shop)).toBe(href);
-        expect(new URL(href).hostname).toMatch(/(^|\.)shop\.example$/);
-        // A Location header holds printable ASCII alone.
-        expect(href).toMatch(/^[\x21-\x7e]+$/);
-      }),
+      fc.property(
+        fc.oneof(
+          fc.webUrl({ withQueryParameters: true, withFragments: true }),
+          fc.string({ unit: 'binary' }),
+          fc.string().map((rest) => `https://shop.example/${rest}`),
+        ),
+        (text) => {
+          const href = hrefOf(text, shop);
+          if (href === null) return;
+          expect(hrefOf(href, shop)).toBe(href);
+          expect(new URL(href).hostname).toMatch(/(^|\.)shop\.example$/);
+          // A Location header holds printable ASCII alone.
+          expect(href).toMatch(/^[\x21-\x7e]+$/);
+        },
+      ),
       { numRuns: 2_000 },
     );
   });

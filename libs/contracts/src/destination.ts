@@ -12,7 +12,7 @@ export type DestinationCheck =
 export const DESTINATION_MAX_LENGTH = 2048;
 
 // C0, DEL and C1; the same as percent escapes (UTF-8 writes C1 as %C2%80 to %C2%9F), because some receivers decode once before they use it.
-const CONTROL = /[\u0000-\u001f\u007f-\u009f]/;
+const CONTROL = /\p{Cc}/u;
 const ESCAPED_CONTROL = /%(?:[01][0-9a-f]|7f|c2%[89][0-9a-f])/i;
 const HALF_CHARACTER = /\p{Surrogate}/u;
 /** Scheme, two slashes, then at least one character of an authority. `https:host` and `https:///host` are read differently by different readers. */
@@ -54,11 +54,14 @@ function parsed(text: string): URL | null {
 function problemsOfUrl(url: URL, authority: string, { hosts, allowHttp }: DestinationRules): string[] {
   const problems: string[] = [];
   const isHttp = url.protocol === 'http:';
-  if (url.protocol !== 'https:' && !isHttp) return [`its scheme is ${url.protocol.slice(0, -1)}; only https${allowHttp ? ' and http are' : ' is'} taken`];
+  if (url.protocol !== 'https:' && !isHttp)
+    return [`its scheme is ${url.protocol.slice(0, -1)}; only https${allowHttp ? ' and http are' : ' is'} taken`];
   if (isHttp && !allowHttp) problems.push('it is plain http, which this program does not allow: write https');
   if (authority.includes('@')) problems.push('it holds user info (something before an @ in front of the host)');
-  if (url.href.length > DESTINATION_MAX_LENGTH) problems.push(`with everything escaped it has ${url.href.length} characters; at most ${DESTINATION_MAX_LENGTH} are taken`);
-  if (!hosts.some((host) => covers(host, url))) problems.push(`its host ${url.host} is not one of this program's: ${hosts.join(', ') || 'the program names none'}`);
+  if (url.href.length > DESTINATION_MAX_LENGTH)
+    problems.push(`with everything escaped it has ${url.href.length} characters; at most ${DESTINATION_MAX_LENGTH} are taken`);
+  if (!hosts.some((host) => covers(host, url)))
+    problems.push(`its host ${url.host} is not one of this program's: ${hosts.join(', ') || 'the program names none'}`);
   return problems;
 }
 

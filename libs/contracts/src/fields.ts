@@ -1,4 +1,4 @@
-import { Type } from 'class-transformer';
+import { Transform, type TransformFnParams, Type } from 'class-transformer';
 import {
   ArrayMaxSize,
   IsArray,
@@ -10,9 +10,7 @@ import {
   IsString,
   Matches,
   Max,
-  MaxLength,
   Min,
-  MinLength,
   Validate,
   ValidateNested,
   ValidatorConstraint,
@@ -38,43 +36,57 @@ const optional = new Map<object, Set<string>>();
 export const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 /** RFC 3339 in UTC with milliseconds, as `Date.toISOString` writes it, in the years 2000 to 2199. */
 export const INSTANT = /^2[01]\d\d-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])T([01]\d|2[0-3]):[0-5]\d:[0-5]\d\.\d{3}Z$/;
+/**
+ * Neither NUL, which Postgres cannot store, nor half a surrogate pair, which would come back from Kafka as another key. The one rule
+ * that the schemas leave unsaid: subscribers' engines disagree on how to write it (Go and Rust refuse the escapes).
+ */
+export const WHOLE_TEXT = /^[^\0\ud800-\udfff]*$/u;
+const MAP_KEY_MAX = 64;
 /** Amounts are safe integers in minor units with room to add a thousand of them. */
 export const AMOUNT_MAX_MINOR = 9_000_000_000_000;
 
 export const Uuid = () => field({ type: 'string', format: 'uuid', pattern: UUID.source }, IsString(), Matches(UUID));
-export const Text = (max: number, min = 1) => field({ type: 'string', minLength: min, maxLength: max }, IsString(), MinLength(min), MaxLength(max));
+/** Lengths are in code points, as JSON Schema counts them. */
+export const Text = (max: number, min = 1) => field(textSchema(min, max), IsString(), Validate(TextRule, [min, max]));
 export const Pattern = (pattern: RegExp) => field({ type: 'string', pattern: pattern.source }, IsString(), Matches(pattern));
 export const Whole = (min: number, max: number) => field({ type: 'integer', minimum: min, maximum: max }, IsInt(), Min(min), Max(max));
 export const Minor = (min = 0) => Whole(min, AMOUNT_MAX_MINOR);
 export const Flag = () => field({ type: 'boolean' }, IsBoolean());
 export const OneOf = (values: readonly (string | number)[]) => field({ enum: values }, IsIn(values as unknown[]));
 export const Currency = () => Pattern(/^[A-Z]{3}$/);
-export const Instant = () => field({ type: 'string', format: 'date-time', pattern: INSTANT.source }, IsString(), Matches(INSTANT), Validate(RealDate));
+export const Instant = () =>
+  field({ type: 'string', format: 'date-time', pattern: INSTANT.source }, IsString(), Matches(INSTANT), Validate(RealDate));
 export const ClickIdText = () => Pattern(/^[A-Za-z0-9_-]{32}$/);
 
 export const TextList = (maxItems: number, maxLength: number) =>
   field(
-    { type: 'array', maxItems, items: { type: 'string', minLength: 1, maxLength } },
+    { type: 'array', maxItems, items: textSchema(1, maxLength) },
     IsArray(),
     ArrayMaxSize(maxItems),
     IsString({ each: true }),
-    MinLength(1, { each: true }),
-    MaxLength(maxLength, { each: true }),
+    Validate(TextRule, [1, maxLength], { each: true }),
   );
 
 /** A flat map of short keys to strings (sub ids, metadata). */
 export const TextMap = (maxKeys: number, maxLength: number) =>
   field(
-    { type: 'object', maxProperties: maxKeys, propertyNames: { minLength: 1, maxLength: 64 }, additionalProperties: { type: 'string', maxLength } },
+    { type: 'object', maxProperties: maxKeys, propertyNames: textSchema(1, MAP_KEY_MAX), additionalProperties: textSchema(0, maxLength) },
     IsObject(),
+    Transform(asSent, { toClassOnly: true }),
     Validate(TextMapRule, [maxKeys, maxLength]),
   );
 
-export const Nested = (type: () => Constructor) =>
-  field(() => schemaOf(type()), IsObject(), ValidateNested(), Type(type));
+export const Nested = (type: () => Constructor) => field(() => schemaOf(type()), IsObject(), ValidateNested(), Type(type));
 
 export const ListOf = (type: () => Constructor, maxItems: number) =>
-  field(() => ({ type: 'array', maxItems, items: schemaOf(type()) }), IsArray(), ArrayMaxSize(maxItems), ValidateNested({ each: true }), IsObject({ each: true }), Type(type));
+  field(
+    () => ({ type: 'array', maxItems, items: schemaOf(type()) }),
+    IsArray(),
+    ArrayMaxSize(maxItems),
+    ValidateNested({ each: true }),
+    IsObject({ each: true }),
+    Type(type),
+  );
 
 /** May be absent or null; the two mean the same. */
 export const Optional = (): PropertyDecorator => (target, name) => {
@@ -125,16 +137,38 @@ class RealDate implements ValidatorConstraintInterface {
   }
 }
 
+/** class-transformer copies maps key by key and silently drops keys such as "toString": a map is taken as it came. */
+const asSent = ({ obj, key }: TransformFnParams): unknown => (obj as Record<string, unknown>)[key];
+
+const textSchema = (minLength: number, maxLength: number): JsonSchema => ({ type: 'string', minLength, maxLength });
+
+function isText(value: unknown, min: number, max: number): boolean {
+  // A code point is one or two units: most texts need no counting, and a huge one gets none.
+  if (typeof value !== 'string' || value.length < min || value.length > 2 * max) return false;
+  const length = [...value].length;
+  return length >= min && length <= max && WHOLE_TEXT.test(value);
+}
+
+/** Not class-validator's own MinLength and MaxLength: they leave out variation selectors, so 64 could mean 128. */
+@ValidatorConstraint({ name: 'text' })
+class TextRule implements ValidatorConstraintInterface {
+  validate(value: unknown, args?: ValidationArguments): boolean {
+    const [min, max] = args?.constraints as [number, number];
+    return isText(value, min, max);
+  }
+  defaultMessage(args?: ValidationArguments): string {
+    const [min, max] = args?.constraints as [number, number];
+    return `$property must be text of ${min} to ${max} characters, without NUL and without halves of surrogate pairs`;
+  }
+}
+
 @ValidatorConstraint({ name: 'textMap' })
 class TextMapRule implements ValidatorConstraintInterface {
   validate(value: unknown, args?: ValidationArguments): boolean {
     if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
     const [maxKeys, maxLength] = args?.constraints as [number, number];
     const entries = Object.entries(value);
-    return (
-      entries.length <= maxKeys &&
-      entries.every(([key, text]) => key.length >= 1 && key.length <= 64 && typeof text === 'string' && [...text].length <= maxLength)
-    );
+    return entries.length <= maxKeys && entries.every(([key, text]) => isText(key, 1, MAP_KEY_MAX) && isText(text, 0, maxLength));
   }
   defaultMessage(): string {
     return '$property must map short keys to strings (at most $constraint1 keys, $constraint2 characters each)';

@@ -23,6 +23,7 @@ export * from './events/shared';
 export * from './events/touch-recorded';
 export * from './events/verdict-given';
 export * from './fields';
+export * from './frozen';
 export * from './ids';
 export * from './invalid-event';
 export * from './json';

@@ -16,7 +16,8 @@ export function parseJsonObject(value: Buffer | null | undefined): object {
   const depth = depthOf(value);
   if (depth > DEPTH_MAX) throw new InvalidEvent('too_deep', `nested deeper than ${DEPTH_MAX}`);
   const parsed = parseText(value.toString('utf8'));
-  if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed)) throw new InvalidEvent('not_an_object', 'the value is JSON, but not an object');
+  if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed))
+    throw new InvalidEvent('not_an_object', 'the value is JSON, but not an object');
   refuseForbiddenKeys(parsed);
   return parsed;
 }

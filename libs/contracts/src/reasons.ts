@@ -7,7 +7,10 @@ export const REASON_CODES = {
   accepted: { status: 201, help: 'Stored. Follow it at GET /v1/receipts/{id}.' },
   duplicate: { status: 200, help: 'The same request was accepted before; this is its receipt.' },
   conflict: { status: 409, help: 'This id was accepted before with another body. Send the same body, or a new id.' },
-  click_forged: { status: 422, help: 'The click id was not issued for this tenant, or was altered. Send the id as it arrived on your landing page.' },
+  click_forged: {
+    status: 422,
+    help: 'The click id was not issued for this tenant, or was altered. Send the id as it arrived on your landing page.',
+  },
   evidence_missing: { status: 422, help: 'Name at least one of click_id, customer_id.' },
   program_unknown: { status: 422, help: 'No program can be told from the request. Name program_id.' },
   program_paused: { status: 422, help: 'The program is paused.' },

@@ -24,24 +24,124 @@ export interface TopicSpec {
   readonly retentionMs: number;
   readonly key: string;
   readonly orderMeans: string;
-  readonly personalData: 'none' | 'pseudonymous';
+  /** `pseudonymous`: keyed hashes and ids of visitors and orders; `names`: also names of partners and of customers who refer. */
+  readonly personalData: 'none' | 'pseudonymous' | 'names';
 }
 
 const DAY_MS = 86_400_000;
 
 /** Partitions, retention and compaction of every topic: the one place that states them. */
 export const TOPIC_SPECS: readonly TopicSpec[] = [
-  { topic: TOPICS.catalog, kind: 'compacted', isPublic: true, partitions: 1, retentionMs: -1, key: 'tenant:type:id; programs and plans tenant:type:id:version', orderMeans: 'one partition: catalogVersion ascends; the highest version of an entity is its state; a null value is a tombstone', personalData: 'pseudonymous' },
-  { topic: TOPICS.credentials, kind: 'compacted', isPublic: false, partitions: 1, retentionMs: -1, key: 'key id', orderMeans: 'the highest version of a key is its state', personalData: 'none' },
-  { topic: TOPICS.clicks, kind: 'fact', isPublic: true, partitions: 6, retentionMs: 30 * DAY_MS, key: 'click id', orderMeans: 'nothing: facts carry occurredAt', personalData: 'pseudonymous' },
-  { topic: TOPICS.touches, kind: 'fact', isPublic: true, partitions: 6, retentionMs: 30 * DAY_MS, key: 'touch id', orderMeans: 'nothing: facts carry occurredAt', personalData: 'pseudonymous' },
-  { topic: TOPICS.conversions, kind: 'fact', isPublic: true, partitions: 6, retentionMs: 90 * DAY_MS, key: 'conversion id', orderMeans: 'nothing: facts carry occurredAt', personalData: 'pseudonymous' },
-  { topic: TOPICS.reversals, kind: 'fact', isPublic: true, partitions: 3, retentionMs: 90 * DAY_MS, key: 'tenant:external id', orderMeans: 'nothing: facts carry occurredAt', personalData: 'none' },
-  { topic: TOPICS.identities, kind: 'fact', isPublic: true, partitions: 3, retentionMs: 90 * DAY_MS, key: 'tenant:smallest identifier', orderMeans: 'nothing: facts carry occurredAt', personalData: 'pseudonymous' },
-  { topic: TOPICS.attributions, kind: 'revision', isPublic: true, partitions: 6, retentionMs: 90 * DAY_MS, key: 'conversion id', orderMeans: 'the highest revision of a conversion wins', personalData: 'pseudonymous' },
-  { topic: TOPICS.verdicts, kind: 'revision', isPublic: true, partitions: 6, retentionMs: 90 * DAY_MS, key: 'conversion id', orderMeans: 'the highest (attributionRevision, verdictSeq) of a conversion wins', personalData: 'pseudonymous' },
-  { topic: TOPICS.rewards, kind: 'state', isPublic: true, partitions: 6, retentionMs: 90 * DAY_MS, key: 'reward id', orderMeans: 'the highest sequence of a reward is its state', personalData: 'none' },
-  { topic: TOPICS.deliveries, kind: 'outcome', isPublic: true, partitions: 3, retentionMs: 30 * DAY_MS, key: 'endpoint id', orderMeans: 'attempts of one endpoint in the order in which they ended', personalData: 'none' },
+  {
+    topic: TOPICS.catalog,
+    kind: 'compacted',
+    isPublic: true,
+    partitions: 1,
+    retentionMs: -1,
+    key: 'tenant:type:id; programs and plans tenant:type:id:version',
+    orderMeans: 'one partition: catalogVersion ascends; the highest version of an entity is its state; a null value is a tombstone',
+    personalData: 'names',
+  },
+  {
+    topic: TOPICS.credentials,
+    kind: 'compacted',
+    isPublic: false,
+    partitions: 1,
+    retentionMs: -1,
+    key: 'key id',
+    orderMeans: 'the highest version of a key is its state',
+    personalData: 'none',
+  },
+  {
+    topic: TOPICS.clicks,
+    kind: 'fact',
+    isPublic: true,
+    partitions: 6,
+    retentionMs: 30 * DAY_MS,
+    key: 'click id',
+    orderMeans: 'nothing: facts carry occurredAt',
+    personalData: 'pseudonymous',
+  },
+  {
+    topic: TOPICS.touches,
+    kind: 'fact',
+    isPublic: true,
+    partitions: 6,
+    retentionMs: 30 * DAY_MS,
+    key: 'touch id',
+    orderMeans: 'nothing: facts carry occurredAt',
+    personalData: 'pseudonymous',
+  },
+  {
+    topic: TOPICS.conversions,
+    kind: 'fact',
+    isPublic: true,
+    partitions: 6,
+    retentionMs: 90 * DAY_MS,
+    key: 'conversion id',
+    orderMeans: 'nothing: facts carry occurredAt',
+    personalData: 'pseudonymous',
+  },
+  {
+    topic: TOPICS.reversals,
+    kind: 'fact',
+    isPublic: true,
+    partitions: 3,
+    retentionMs: 90 * DAY_MS,
+    key: 'tenant:external id',
+    orderMeans: 'nothing: facts carry occurredAt',
+    personalData: 'pseudonymous',
+  },
+  {
+    topic: TOPICS.identities,
+    kind: 'fact',
+    isPublic: true,
+    partitions: 3,
+    retentionMs: 90 * DAY_MS,
+    key: 'tenant:smallest identifier',
+    orderMeans: 'nothing: facts carry occurredAt',
+    personalData: 'pseudonymous',
+  },
+  {
+    topic: TOPICS.attributions,
+    kind: 'revision',
+    isPublic: true,
+    partitions: 6,
+    retentionMs: 90 * DAY_MS,
+    key: 'conversion id',
+    orderMeans: 'the highest revision of a conversion wins',
+    personalData: 'pseudonymous',
+  },
+  {
+    topic: TOPICS.verdicts,
+    kind: 'revision',
+    isPublic: true,
+    partitions: 6,
+    retentionMs: 90 * DAY_MS,
+    key: 'conversion id',
+    orderMeans: 'the highest (attributionRevision, verdictSeq) of a conversion wins',
+    personalData: 'pseudonymous',
+  },
+  {
+    topic: TOPICS.rewards,
+    kind: 'state',
+    isPublic: true,
+    partitions: 6,
+    retentionMs: 90 * DAY_MS,
+    key: 'reward id',
+    orderMeans: 'the highest sequence of a reward is its state',
+    personalData: 'pseudonymous',
+  },
+  {
+    topic: TOPICS.deliveries,
+    kind: 'outcome',
+    isPublic: true,
+    partitions: 3,
+    retentionMs: 30 * DAY_MS,
+    key: 'endpoint id',
+    orderMeans: 'attempts of one endpoint in the order in which they ended',
+    personalData: 'pseudonymous',
+  },
 ];
 
 export const specOf = (topic: Topic): TopicSpec => {

@@ -13,6 +13,7 @@ export { DEAD_LETTER_HEADERS } from './kafka/dead-letter';
 export * from './kafka/follower';
 export { connectKafka, type KafkaConnection, type KafkaSettings, withAdmin } from './kafka/kafka';
 export * from './kafka/producer';
+export * from './kafka/read-topic';
 export * from './kafka/topics';
 export * from './run/crash';
 export * from './postgres/bootstrap';

@@ -12,7 +12,10 @@ export interface TestDatabase extends DatabaseUrls {
 }
 
 /** For integration tests: the migrated database of one service, its own for this test, on the real server. */
-export async function testDatabase(service: DatabaseService, { adminUrl, prefix, folder }: { readonly adminUrl: string; readonly prefix: string; readonly folder?: string }): Promise<TestDatabase> {
+export async function testDatabase(
+  service: DatabaseService,
+  { adminUrl, prefix, folder }: { readonly adminUrl: string; readonly prefix: string; readonly folder?: string },
+): Promise<TestDatabase> {
   const options = { adminUrl, databasePrefix: prefix, password: passwordFor(adminUrl), services: [service] };
   const urls = (await bootstrapDatabases(options)).get(service) as DatabaseUrls;
   await migrate({ ownerUrl: urls.owner, folder: folder ?? join(__dirname, '../../../apps', service, 'prisma') });
@@ -22,7 +25,8 @@ export async function testDatabase(service: DatabaseService, { adminUrl, prefix,
 }
 
 /** Roles are the server's, shared by every prefix on it: all who know the server's administrator derive the same password. */
-const passwordFor = (adminUrl: string): string => process.env['DATABASE_PASSWORD'] ?? createHash('sha256').update(`baton roles ${adminUrl}`).digest('hex').slice(0, 32);
+const passwordFor = (adminUrl: string): string =>
+  process.env['DATABASE_PASSWORD'] ?? createHash('sha256').update(`baton roles ${adminUrl}`).digest('hex').slice(0, 32);
 
 /** For integration tests: a service as `run` runs it, in this process and on a port of its own. `stop` ends it in the same order. */
 export async function serve(composition: Composition, log: Log): Promise<{ readonly url: string; stop(): Promise<void> }> {

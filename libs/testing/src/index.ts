@@ -1,3 +1,4 @@
 export * from './eventually';
+export * from './proxy';
 export * from './stores';
 export * from './tenancy';

@@ -21,6 +21,9 @@ export const ownPrefix = (): string => `t${randomBytes(3).toString('hex')}_`;
 
 function required(name: string): string {
   const value = process.env[name];
-  if (!value) throw new Error(`${name} is not set: run integration tests through \`npm test\` or \`nx run <app>:integration\`, which provide Kafka, Postgres and Redis`);
+  if (!value)
+    throw new Error(
+      `${name} is not set: run integration tests through \`npm test\` or \`nx run <app>:integration\`, which provide Kafka, Postgres and Redis`,
+    );
   return value;
 }

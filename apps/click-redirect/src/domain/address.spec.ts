@@ -14,8 +14,16 @@ describe('addresses', () => {
   it.each(oracle.cases)('%s lies in %s', (ip, expected) => expect(network(ip)).toBe(expected));
 
   it('reads what Node takes for an address, and nothing else', () => {
-    const text = fc.oneof(fc.ipV4(), fc.ipV6(), fc.string({ unit: fc.constantFrom(...'0123456789abcdf:.'), maxLength: 40 }), fc.ipV4().map((ip) => `::ffff:${ip}`));
-    fc.assert(fc.property(text, (ip) => expect(parseAddress(ip) !== null).toBe(isIP(ip) !== 0)), { numRuns: 3_000 });
+    const text = fc.oneof(
+      fc.ipV4(),
+      fc.ipV6(),
+      fc.string({ unit: fc.constantFrom(...'0123456789abcdf:.'), maxLength: 40 }),
+      fc.ipV4().map((ip) => `::ffff:${ip}`),
+    );
+    fc.assert(
+      fc.property(text, (ip) => expect(parseAddress(ip) !== null).toBe(isIP(ip) !== 0)),
+      { numRuns: 3_000 },
+    );
   });
 
   it('is within a network exactly when Node says so', () => {
@@ -34,7 +42,8 @@ describe('addresses', () => {
   });
 
   it('refuses what is no network, and says which', () => {
-    for (const text of ['10.0.0.0/33', '10.0.0/8', 'proxy', '::/129', '10.0.0.0/-1', '10.0.0.0/']) expect(() => parseNetworks(text)).toThrow(text);
+    for (const text of ['10.0.0.0/33', '10.0.0/8', 'proxy', '::/129', '10.0.0.0/-1', '10.0.0.0/'])
+      expect(() => parseNetworks(text)).toThrow(text);
     expect(parseNetworks(' 10.0.0.0/8 , ::1,')).toHaveLength(2);
     expect(parseNetworks('')).toEqual([]);
   });

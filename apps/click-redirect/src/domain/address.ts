@@ -52,7 +52,8 @@ export function parseNetworks(text: string): Network[] {
       // A mapped network's length counts from the IPv6 front.
       const shift = head.includes(':') && address?.length === 4 ? 96 : 0;
       const bits = length === undefined ? (address?.length ?? 0) * 8 : /^\d{1,3}$/.test(length) ? Number(length) - shift : NaN;
-      if (!address || !(bits >= 0 && bits <= address.length * 8)) throw new RangeError(`"${part}" is not a network: write 10.0.0.0/8 or 2001:db8::/32`);
+      if (!address || !(bits >= 0 && bits <= address.length * 8))
+        throw new RangeError(`"${part}" is not a network: write 10.0.0.0/8 or 2001:db8::/32`);
       return { address, bits };
     });
 }
@@ -105,7 +106,8 @@ function groups(text: string, isEnd: boolean): number[] | null {
   return bytes;
 }
 
-const isMapped = (bytes: readonly number[]): boolean => bytes[10] === 0xff && bytes[11] === 0xff && bytes.slice(0, 10).every((byte) => byte === 0);
+const isMapped = (bytes: readonly number[]): boolean =>
+  bytes[10] === 0xff && bytes[11] === 0xff && bytes.slice(0, 10).every((byte) => byte === 0);
 
 /** RFC 5952: lower case, no leading zeros, the longest run of zero groups (the first of equals) as `::`. */
 function textOfV6(bytes: readonly number[]): string {

@@ -7,7 +7,13 @@ import { readVisitor } from './visitor';
 
 const keys = new Map([[1, new Uint8Array(32).fill(7)]]);
 const tenantId = '11111111-1111-4111-8111-111111111111';
-const link = { tenantId, id: '44444444-4444-4444-8444-444444444444', number: 7, programId: '22222222-2222-4222-8222-222222222222', partnerId: '33333333-3333-4333-8333-333333333333' };
+const link = {
+  tenantId,
+  id: '44444444-4444-4444-8444-444444444444',
+  number: 7,
+  programId: '22222222-2222-4222-8222-222222222222',
+  partnerId: '33333333-3333-4333-8333-333333333333',
+};
 
 describe('the fact of a click', () => {
   it('meets its contract, survives the wire and holds nothing that a database refuses, whatever the visitor sends', () => {
@@ -17,7 +23,9 @@ describe('the fact of a click', () => {
       sid: fc.string({ unit: 'binary', maxLength: 400 }),
       headers: fc.record({ 'user-agent': header, referer: header, 'accept-language': header, purpose: header }),
       utm: fc.dictionary(fc.constantFrom('utm_source', 'utm_campaign'), fc.string({ unit: 'binary', maxLength: 255 })),
-      subIds: fc.dictionary(fc.string({ unit: fc.constantFrom(...'abc'), minLength: 1, maxLength: 8 }), fc.string({ maxLength: 255 }), { maxKeys: 20 }),
+      subIds: fc.dictionary(fc.string({ unit: fc.constantFrom(...'abc'), minLength: 1, maxLength: 8 }), fc.string({ maxLength: 255 }), {
+        maxKeys: 20,
+      }),
       atMs: fc.integer({ min: Date.UTC(2020, 0, 1), max: Date.UTC(2099, 0, 1) }),
       destination: fc.constantFrom('https://shop.example/spring', `https://shop.example/?${'a=%C3%A9&'.repeat(200)}`),
     });
@@ -26,7 +34,17 @@ describe('the fact of a click', () => {
         const clickId = mintClickId(keys, tenantId, { keyId: 1, linkNumber: link.number, occurredAtMs: atMs, nonce: 1 });
         const passed = readQuery(`/r/abc?${query}&sid=${encodeURIComponent(sid.replace(/\p{Surrogate}/gu, '\ufffd'))}&utm_source=${query}`);
         const { plain } = landingOf(destination, utm, 'click_id');
-        const click = clickOf({ clickId, occurredAtMs: atMs, link: { ...link, subIds }, destination: plain, passed, visitor: readVisitor(headers), network: '203.0.113.0/24', addressHash: 'b7f1', userAgentHash: null });
+        const click = clickOf({
+          clickId,
+          occurredAtMs: atMs,
+          link: { ...link, subIds },
+          destination: plain,
+          passed,
+          visitor: readVisitor(headers),
+          network: '203.0.113.0/24',
+          addressHash: 'b7f1',
+          userAgentHash: null,
+        });
         expect(() => validated(ClickRecorded, click)).not.toThrow();
         const message = encode(emit(ClickRecorded, click));
         const read = parse(ClickRecorded.topic, { ...message, value: Buffer.from(message.value) });

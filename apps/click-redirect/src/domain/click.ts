@@ -7,7 +7,14 @@ const DESTINATION_MAX_LENGTH = 2048;
 export interface ClickOf {
   readonly clickId: string;
   readonly occurredAtMs: number;
-  readonly link: { readonly tenantId: string; readonly id: string; readonly number: number; readonly programId: string; readonly partnerId: string; readonly subIds: Readonly<Record<string, string>> };
+  readonly link: {
+    readonly tenantId: string;
+    readonly id: string;
+    readonly number: number;
+    readonly programId: string;
+    readonly partnerId: string;
+    readonly subIds: Readonly<Record<string, string>>;
+  };
   /** Without the click id. */
   readonly destination: string;
   readonly passed: Passed;
@@ -18,7 +25,17 @@ export interface ClickOf {
 }
 
 /** The fact that is recorded before the visitor is sent on. */
-export function clickOf({ clickId, occurredAtMs, link, destination, passed, visitor, network, addressHash, userAgentHash }: ClickOf): ClickRecordedData {
+export function clickOf({
+  clickId,
+  occurredAtMs,
+  link,
+  destination,
+  passed,
+  visitor,
+  network,
+  addressHash,
+  userAgentHash,
+}: ClickOf): ClickRecordedData {
   return {
     tenantId: link.tenantId,
     clickId,

@@ -30,7 +30,11 @@ describe('where a visitor goes', () => {
     expect(decide(given, inForce, partner, true)).toEqual({ kind: 'refused', reason });
     // With a fallback the visitor still arrives somewhere, if the program may lead there.
     const hosts = [...inForce.hosts, 'fallback.example'];
-    expect(decide(given, { ...inForce, hosts, fallbackUrl: 'https://fallback.example/' }, partner, true)).toEqual({ kind: 'fallback', url: 'https://fallback.example/', reason });
+    expect(decide(given, { ...inForce, hosts, fallbackUrl: 'https://fallback.example/' }, partner, true)).toEqual({
+      kind: 'fallback',
+      url: 'https://fallback.example/',
+      reason,
+    });
     expect(decide(given, { ...inForce, fallbackUrl: 'https://fallback.example/' }, partner, true)).toEqual({ kind: 'refused', reason });
   });
 
@@ -40,7 +44,11 @@ describe('where a visitor goes', () => {
   });
 
   it('by the highest version that is in force, to the millisecond', () => {
-    const versions = [terms({ version: 3, validFromMs: 300 }), terms({ version: 2, validFromMs: 100 }), terms({ version: 1, validFromMs: 200 })];
+    const versions = [
+      terms({ version: 3, validFromMs: 300 }),
+      terms({ version: 2, validFromMs: 100 }),
+      terms({ version: 1, validFromMs: 200 }),
+    ];
     expect([99, 100, 299, 300].map((at) => termsInForce(versions, at)?.version)).toEqual([undefined, 2, 2, 3]);
   });
 });

@@ -13,7 +13,17 @@ export interface Terms {
   readonly fallbackUrl: string | null;
 }
 
-export type Refusal = 'link_unknown' | 'link_disabled' | 'link_deleted' | 'program_unknown' | 'program_not_begun' | 'program_disabled' | 'program_deleted' | 'partner_disabled' | 'partner_deleted' | 'destination_refused';
+export type Refusal =
+  | 'link_unknown'
+  | 'link_disabled'
+  | 'link_deleted'
+  | 'program_unknown'
+  | 'program_not_begun'
+  | 'program_disabled'
+  | 'program_deleted'
+  | 'partner_disabled'
+  | 'partner_deleted'
+  | 'destination_refused';
 
 export type Decision =
   | { readonly kind: 'redirect'; readonly landing: Landing }
@@ -22,10 +32,16 @@ export type Decision =
   | { readonly kind: 'refused'; readonly reason: Refusal };
 
 /** The version in force at an instant: the highest that is valid from it or earlier. `versions` is sorted, highest first. */
-export const termsInForce = (versions: readonly Terms[], atMs: number): Terms | undefined => versions.find((terms) => terms.validFromMs <= atMs);
+export const termsInForce = (versions: readonly Terms[], atMs: number): Terms | undefined =>
+  versions.find((terms) => terms.validFromMs <= atMs);
 
 /** Where the visitor of a link goes. The destination is checked here again: the program's list may have changed since it was stored. */
-export function decide(link: { readonly state: EntityState; readonly destination: string }, terms: Terms | undefined, partnerState: EntityState, isProgramKnown: boolean): Decision {
+export function decide(
+  link: { readonly state: EntityState; readonly destination: string },
+  terms: Terms | undefined,
+  partnerState: EntityState,
+  isProgramKnown: boolean,
+): Decision {
   if (!terms) return { kind: 'refused', reason: isProgramKnown ? 'program_not_begun' : 'program_unknown' };
   const reason = refusalOf(link.state, terms.state, partnerState);
   if (reason) return elsewhere(terms, reason);

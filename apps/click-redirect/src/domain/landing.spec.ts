@@ -4,7 +4,9 @@ import fc from 'fast-check';
 import { checkDestination } from '@baton/contracts';
 import { type Landing, landingOf, withClickId } from './landing';
 
-const oracle = JSON.parse(readFileSync(join(__dirname, 'fixtures/destinations.json'), 'utf8')) as { cases: { base: string; others: [string, string][] }[] };
+const oracle = JSON.parse(readFileSync(join(__dirname, 'fixtures/destinations.json'), 'utf8')) as {
+  cases: { base: string; others: [string, string][] }[];
+};
 const UTM = { utm_source: 'email', utm_medium: 'referral', utm_campaign: 'summer-2026', utm_content: 'ref_8xK2', utm_term: 'vip segment' };
 const ID = 'EQAAAAABAZwT7J4AAAAAAXz1bjrKrKhK';
 const hrefOf = (base: string): string => {
@@ -15,26 +17,45 @@ const hrefOf = (base: string): string => {
 const sent = (landing: Landing) => withClickId(landing, ID);
 
 describe('a destination with our parameters', () => {
-  it.each(oracle.cases.map((c) => [c.base, c.others] as const).filter(([base]) => !hrefOf(base).startsWith('refused')))('%s keeps its own and reads ours back', (base, others) => {
-    const url = new URL(sent(landingOf(hrefOf(base), UTM, 'click_id')));
-    const params = [...url.searchParams];
-    const ours = new Set([...Object.keys(UTM), 'click_id']);
-    for (const [name, value] of Object.entries({ ...UTM, click_id: ID })) expect(url.searchParams.getAll(name)).toEqual([value]);
-    const kept = new URL(base).searchParams;
-    expect(params.filter(([name]) => !ours.has(name))).toEqual([...kept].filter(([name]) => !ours.has(name)));
-    for (const [name, value] of others) expect(params).toContainEqual([name, value]);
-    expect(url.hash).toBe(new URL(base).hash);
-  });
+  it.each(oracle.cases.map((c) => [c.base, c.others] as const).filter(([base]) => !hrefOf(base).startsWith('refused')))(
+    '%s keeps its own and reads ours back',
+    (base, others) => {
+      const url = new URL(sent(landingOf(hrefOf(base), UTM, 'click_id')));
+      const params = [...url.searchParams];
+      const ours = new Set([...Object.keys(UTM), 'click_id']);
+      for (const [name, value] of Object.entries({ ...UTM, click_id: ID })) expect(url.searchParams.getAll(name)).toEqual([value]);
+      const kept = new URL(base).searchParams;
+      expect(params.filter(([name]) => !ours.has(name))).toEqual([...kept].filter(([name]) => !ours.has(name)));
+      for (const [name, value] of others) expect(params).toContainEqual([name, value]);
+      expect(url.hash).toBe(new URL(base).hash);
+    },
+  );
 
-  it('has nearly thirty awkward destinations to hold', () => expect(oracle.cases.filter((c) => !hrefOf(c.base).startsWith('refused')).length).toBeGreaterThanOrEqual(28));
+  it('has nearly thirty awkward destinations to hold', () =>
+    expect(oracle.cases.filter((c) => !hrefOf(c.base).startsWith('refused')).length).toBeGreaterThanOrEqual(28));
 
   it.each([
     ['https://shop.example/', {}, 'https://shop.example/', `https://shop.example/?click_id=${ID}`],
     ['https://shop.example/?', {}, 'https://shop.example/', `https://shop.example/?click_id=${ID}`],
-    ['https://shop.example/p?a=%20+%zz&&b=;c#/x?y', {}, 'https://shop.example/p?a=%20+%zz&&b=;c#/x?y', `https://shop.example/p?a=%20+%zz&&b=;c&click_id=${ID}#/x?y`],
-    ['https://shop.example/p?a=1#', { utm_source: 'x y' }, 'https://shop.example/p?a=1&utm_source=x+y#', `https://shop.example/p?a=1&utm_source=x+y&click_id=${ID}#`],
+    [
+      'https://shop.example/p?a=%20+%zz&&b=;c#/x?y',
+      {},
+      'https://shop.example/p?a=%20+%zz&&b=;c#/x?y',
+      `https://shop.example/p?a=%20+%zz&&b=;c&click_id=${ID}#/x?y`,
+    ],
+    [
+      'https://shop.example/p?a=1#',
+      { utm_source: 'x y' },
+      'https://shop.example/p?a=1&utm_source=x+y#',
+      `https://shop.example/p?a=1&utm_source=x+y&click_id=${ID}#`,
+    ],
     ['https://shop.example/?click_id=forged&a=1', {}, 'https://shop.example/?a=1', `https://shop.example/?a=1&click_id=${ID}`],
-    ['https://shop.example/?cl%69ck_id=forged&utm_source=old&%75tm_source=older', { utm_source: 'new' }, 'https://shop.example/?utm_source=new', `https://shop.example/?utm_source=new&click_id=${ID}`],
+    [
+      'https://shop.example/?cl%69ck_id=forged&utm_source=old&%75tm_source=older',
+      { utm_source: 'new' },
+      'https://shop.example/?utm_source=new',
+      `https://shop.example/?utm_source=new&click_id=${ID}`,
+    ],
     ['https://shop.example/??click_id=1', {}, 'https://shop.example/??click_id=1', `https://shop.example/??click_id=1&click_id=${ID}`],
   ])('%s', (href, utm, plain, withId) => {
     const landing = landingOf(href, utm as Record<string, string>, 'click_id');
@@ -46,12 +67,16 @@ describe('a destination with our parameters', () => {
   });
 
   it('keeps every byte of the destination, and sends header-safe text, whatever destination and convention', () => {
+    // No letters of which our names could be made, escaped or not.
     const rest = fc.string({ unit: fc.constantFrom(...'abAB09-._~!$&\'()*+,;=:@/?%# éß日🎉"<>[]{}|^`'), maxLength: 60 });
-    const utm = fc.dictionary(fc.constantFrom('utm_source', 'utm_medium', 'utm_campaign', 'utm_id'), fc.string({ unit: 'binary', minLength: 1, maxLength: 30 }));
+    const utm = fc.dictionary(
+      fc.constantFrom('utm_source', 'utm_medium', 'utm_campaign', 'utm_id'),
+      fc.string({ unit: 'binary', minLength: 1, maxLength: 30 }),
+    );
     fc.assert(
       fc.property(rest, utm, (text, values) => {
         const check = checkDestination(`https://shop.example/${text}`, { hosts: ['shop.example'], allowHttp: false });
-        fc.pre(check.kind === 'ok' && !/utm_|click_id|%/i.test(check.href));
+        fc.pre(check.kind === 'ok');
         const { href } = check as { href: string };
         const landing = landingOf(href, values, 'click_id');
         const [page = '', ...hash] = href.split('#');
@@ -63,7 +88,8 @@ describe('a destination with our parameters', () => {
           expect(url).toMatch(/^[\x21-\x7e]+$/);
           const read = new URL(url);
           expect(read.host).toBe('shop.example');
-          for (const [name, value] of Object.entries(values)) expect(read.searchParams.getAll(name)).toEqual([value.replace(/\p{Surrogate}/gu, '\ufffd')]);
+          for (const [name, value] of Object.entries(values))
+            expect(read.searchParams.getAll(name)).toEqual([value.replace(/\p{Surrogate}/gu, '\ufffd')]);
         }
       }),
       { numRuns: 1_000 },

@@ -10,7 +10,9 @@ export const SUB_IDS_MAX = 20;
 
 /** The names under which the trade passes sub ids. */
 export const SUB_ID_NAMES: readonly string[] = ['sid', ...numbered('sid', 9), ...numbered('sub', 5), 'aff_sub', ...numbered('aff_sub', 5)];
-const UTM_NAMES = ['source', 'medium', 'campaign', 'term', 'content', 'id', 'source_platform', 'creative_format', 'marketing_tactic'].map((name) => `utm_${name}`);
+const UTM_NAMES = ['source', 'medium', 'campaign', 'term', 'content', 'id', 'source_platform', 'creative_format', 'marketing_tactic'].map(
+  (name) => `utm_${name}`,
+);
 const SUB_IDS = new Set(SUB_ID_NAMES);
 const UTMS = new Set(UTM_NAMES);
 const NOTHING: Passed = { subIds: {}, rawUtm: {} };
@@ -39,9 +41,9 @@ export function mergedSubIds(ofLink: Readonly<Record<string, string>>, ofClick: 
   return merged;
 }
 
-/** Without control characters (no database takes a NUL) and lone surrogates, cut to a number of characters. */
+/** Without control characters (no database takes a NUL), cut to a number of characters. Lone surrogates became U+FFFD when the URL was read. */
 export function cleanText(text: string, maxLength: number): string {
-  const clean = text.replace(/[\u0000-\u001f\u007f-\u009f]|\p{Surrogate}/gu, '');
+  const clean = text.replace(/\p{Cc}/gu, '');
   return clean.length <= maxLength ? clean : [...clean].slice(0, maxLength).join('');
 }
 

@@ -10,18 +10,28 @@ import { changeState } from './state';
 import { inForce, laterValidFrom } from './terms';
 import { namedUtm, utmOf } from './utm';
 
-const stamp: Stamp = { tenantId: '11111111-1111-4111-8111-111111111111', id: '22222222-2222-4222-8222-222222222222', changedAt: '2026-06-01T00:00:00.000Z', catalogVersion: 7 };
+const stamp: Stamp = {
+  tenantId: '11111111-1111-4111-8111-111111111111',
+  id: '22222222-2222-4222-8222-222222222222',
+  changedAt: '2026-06-01T00:00:00.000Z',
+  catalogVersion: 7,
+};
 const later: Stamp = { ...stamp, changedAt: '2026-07-01T00:00:00.000Z', catalogVersion: 8 };
 const program = firstProgram({ name: 'Spring', destinationHosts: ['shop.example'] }, stamp);
 
 describe('terms', () => {
-  const instant = fc.date({ min: new Date('2000-01-01T00:00:00Z'), max: new Date('2100-01-01T00:00:00Z'), noInvalidDate: true }).map((d) => d.toISOString());
+  const instant = fc
+    .date({ min: new Date('2000-01-01T00:00:00Z'), max: new Date('2100-01-01T00:00:00Z'), noInvalidDate: true })
+    .map((d) => d.toISOString());
 
   it('are in force by the highest version that has begun, in whatever order they are read', () => {
     fc.assert(
       fc.property(fc.array(instant, { minLength: 1, maxLength: 8 }), instant, fc.infiniteStream(fc.nat()), (begins, at, random) => {
         const versions = begins.map((validFrom, i) => ({ version: i + 1, validFrom }));
-        const shuffled = [...versions].map((v) => ({ v, r: random.next().value as number })).sort((a, b) => a.r - b.r).map(({ v }) => v);
+        const shuffled = [...versions]
+          .map((v) => ({ v, r: random.next().value as number }))
+          .sort((a, b) => a.r - b.r)
+          .map(({ v }) => v);
         const begun = versions.filter((v) => Date.parse(v.validFrom) <= Date.parse(at));
         expect(inForce(shuffled, at)).toEqual(begun.at(-1));
       }),
@@ -48,12 +58,27 @@ describe('terms', () => {
 describe('a program', () => {
   it('covers everything that ever happened with its first version, and is what its contract says', () => {
     expect(program.validFrom).toBe('2000-01-01T00:00:00.000Z');
-    expect(validated(ProgramChanged, program)).toMatchObject({ windowMs: 2_592_000_000, holdDays: 30, clockSkewMs: 300_000, landingParam: 'click_id', model: 'last_touch', version: 1, state: 'active' });
+    expect(validated(ProgramChanged, program)).toMatchObject({
+      windowMs: 2_592_000_000,
+      holdDays: 30,
+      clockSkewMs: 300_000,
+      landingParam: 'click_id',
+      model: 'last_touch',
+      version: 1,
+      state: 'active',
+    });
   });
 
   it('keeps in its next version what is not named, its own id and its tenant', () => {
     const next = nextProgram(program, { holdDays: 7 }, later, later.changedAt);
-    expect(next).toEqual({ ...program, holdDays: 7, version: 2, validFrom: later.changedAt, changedAt: later.changedAt, catalogVersion: 8 });
+    expect(next).toEqual({
+      ...program,
+      holdDays: 7,
+      version: 2,
+      validFrom: later.changedAt,
+      changedAt: later.changedAt,
+      catalogVersion: 8,
+    });
   });
 
   it('that is paused keeps its terms in force where they were', () => {
@@ -71,7 +96,11 @@ describe('a program', () => {
     [['*'], /not a host/],
     [['a..b'], /not a host/],
   ])('refuses the hosts %j', (destinationHosts, problem) => {
-    expect(problemsOfProgram({ ...program, destinationHosts }).map((p) => p.problem).join()).toMatch(problem);
+    expect(
+      problemsOfProgram({ ...program, destinationHosts })
+        .map((p) => p.problem)
+        .join(),
+    ).toMatch(problem);
   });
 
   it('checks where its fallback leads', () => {
@@ -85,7 +114,9 @@ describe('a program', () => {
     expect(destinationOf('https://new.example/a', [program, moved], later.changedAt).kind).toBe('refused');
     expect(destinationOf('https://SHOP.example/a', [program], later.changedAt)).toEqual({ kind: 'ok', href: 'https://shop.example/a' });
     expect(destinationOf('https://new.example/a', [program, moved], '2027-06-01T00:00:00.000Z').kind).toBe('ok');
-    expect(defaultDestination([{ ...program, destinationHosts: ['*.a.example', 'b.example'] }], later.changedAt)).toBe('https://b.example/');
+    expect(defaultDestination([{ ...program, destinationHosts: ['*.a.example', 'b.example'] }], later.changedAt)).toBe(
+      'https://b.example/',
+    );
     expect(defaultDestination([{ ...program, destinationHosts: ['*.a.example'] }], later.changedAt)).toBeUndefined();
   });
 });
@@ -105,11 +136,19 @@ describe('a plan', () => {
   ])('reads %s percent as %s basis points', (percent, basisPoints) => expect(basisPointsOf(percent)).toBe(basisPoints));
 
   it('reads every hundredth of a percent exactly', () => {
-    fc.assert(fc.property(fc.integer({ min: 1, max: 10_000 }), (bp) => basisPointsOf(`${Math.floor(bp / 100)}.${String(bp % 100).padStart(2, '0')}`) === bp));
+    fc.assert(
+      fc.property(
+        fc.integer({ min: 1, max: 10_000 }),
+        (bp) => basisPointsOf(`${Math.floor(bp / 100)}.${String(bp % 100).padStart(2, '0')}`) === bp,
+      ),
+    );
   });
 
   it('is flat or a percentage, never half of each', () => {
-    expect(rewardOf({ kind: 'flat', amount_minor: 500, currency: 'EUR' })).toEqual({ kind: 'ok', reward: { kind: 'flat', amountMinor: 500, currency: 'EUR', basisPoints: null } });
+    expect(rewardOf({ kind: 'flat', amount_minor: 500, currency: 'EUR' })).toEqual({
+      kind: 'ok',
+      reward: { kind: 'flat', amountMinor: 500, currency: 'EUR', basisPoints: null },
+    });
     expect(rewardOf({ kind: 'percentage', percent: '2.9' })).toMatchObject({ kind: 'ok', reward: { basisPoints: 290 } });
     const problems = (words: Parameters<typeof rewardOf>[0]) => {
       const check = rewardOf(words);
@@ -121,8 +160,21 @@ describe('a plan', () => {
   });
 
   it('can change from a percentage to a flat amount without keeping the old half', () => {
-    const first = firstPlan({ programId: stamp.id, name: 'Ten', conversionTypes: ['sale'], reward: { kind: 'percentage', basisPoints: 1_000, amountMinor: null, currency: null } }, stamp);
-    const next: PlanData = nextPlan(first, { reward: { kind: 'flat', amountMinor: 500, currency: 'EUR', basisPoints: null } }, later, later.changedAt);
+    const first = firstPlan(
+      {
+        programId: stamp.id,
+        name: 'Ten',
+        conversionTypes: ['sale'],
+        reward: { kind: 'percentage', basisPoints: 1_000, amountMinor: null, currency: null },
+      },
+      stamp,
+    );
+    const next: PlanData = nextPlan(
+      first,
+      { reward: { kind: 'flat', amountMinor: 500, currency: 'EUR', basisPoints: null } },
+      later,
+      later.changedAt,
+    );
     expect(next).toMatchObject({ name: 'Ten', conversionTypes: ['sale'], kind: 'flat', basisPoints: null, amountMinor: 500, version: 2 });
     expect(() => [first, next].map((plan) => validated(PlanChanged, plan))).not.toThrow();
   });
@@ -130,29 +182,44 @@ describe('a plan', () => {
 
 describe('a state', () => {
   it('changes freely until it is deleted, which is final', () => {
-    for (const from of ENTITY_STATES) for (const to of ENTITY_STATES) expect(changeState(from, to).kind).toBe(from === to ? 'same' : from === 'deleted' ? 'refused' : 'changed');
+    for (const from of ENTITY_STATES)
+      for (const to of ENTITY_STATES)
+        expect(changeState(from, to).kind).toBe(from === to ? 'same' : from === 'deleted' ? 'refused' : 'changed');
   });
 });
 
 describe('UTM parameters', () => {
   it('always carry the medium referral, and come back as they were named', () => {
     fc.assert(
-      fc.property(fc.dictionary(fc.constantFrom('source', 'campaign', 'term', 'content', 'id'), fc.string({ minLength: 1, maxLength: 20 }), { minKeys: 1 }), (named) => {
-        const utm = utmOf(named);
-        if (utm.kind !== 'ok') throw new Error('refused');
-        expect(utm.utm['utm_medium']).toBe('referral');
-        expect(namedUtm(utm.utm)).toEqual({ ...named, medium: 'referral' });
-      }),
+      fc.property(
+        fc.dictionary(fc.constantFrom('source', 'campaign', 'term', 'content', 'id'), fc.string({ minLength: 1, maxLength: 20 }), {
+          minKeys: 1,
+        }),
+        (named) => {
+          const utm = utmOf(named);
+          if (utm.kind !== 'ok') throw new Error('refused');
+          expect(utm.utm['utm_medium']).toBe('referral');
+          expect(namedUtm(utm.utm)).toEqual({ ...named, medium: 'referral' });
+        },
+      ),
     );
   });
   it('are none when none is named', () => expect(utmOf({})).toEqual({ kind: 'ok', utm: {} }));
-  it.each([[{ medium: 'cpc' }], [{ utm_source: 'a' }], [{ 'a b': 'c' }], [{ source: '' }]])('refuse %j', (named) => expect(utmOf(named as Record<string, string>).kind).toBe('refused'));
+  it.each([[{ medium: 'cpc' }], [{ utm_source: 'a' }], [{ 'a b': 'c' }], [{ source: '' }]])('refuse %j', (named) =>
+    expect(utmOf(named as Record<string, string>).kind).toBe('refused'),
+  );
 });
 
 describe('a fingerprint', () => {
   it('is the same for the same body in any order of keys, and another for another body', () => {
-    const body = fc.dictionary(fc.string({ maxLength: 5 }), fc.oneof(fc.string(), fc.integer(), fc.boolean(), fc.array(fc.string(), { maxLength: 3 })), { maxKeys: 5 });
-    fc.assert(fc.property(body, (b) => fingerprintOf(b) === fingerprintOf(Object.fromEntries(Object.entries({ ...b, none: undefined }).reverse()))));
+    const body = fc.dictionary(
+      fc.string({ maxLength: 5 }),
+      fc.oneof(fc.string(), fc.integer(), fc.boolean(), fc.array(fc.string(), { maxLength: 3 })),
+      { maxKeys: 5 },
+    );
+    fc.assert(
+      fc.property(body, (b) => fingerprintOf(b) === fingerprintOf(Object.fromEntries(Object.entries({ ...b, none: undefined }).reverse()))),
+    );
     expect(fingerprintOf({ a: ['1', '2'] })).not.toBe(fingerprintOf({ a: ['2', '1'] }));
     expect(fingerprintOf({ a: '1' })).not.toBe(fingerprintOf({ a: 1 }));
   });

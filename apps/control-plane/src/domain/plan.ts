@@ -16,7 +16,8 @@ export interface RewardWords {
 }
 
 type Reward = Pick<PlanData, 'kind' | 'amountMinor' | 'currency' | 'basisPoints'>;
-export type RewardCheck = { readonly kind: 'ok'; readonly reward: Reward } | { readonly kind: 'refused'; readonly problems: TermsProblem[] };
+export type RewardCheck =
+  { readonly kind: 'ok'; readonly reward: Reward } | { readonly kind: 'refused'; readonly problems: TermsProblem[] };
 
 export function rewardOf(words: RewardWords): RewardCheck {
   const given = (name: keyof RewardWords): boolean => words[name] !== undefined && words[name] !== null;
@@ -33,7 +34,8 @@ export function rewardOf(words: RewardWords): RewardCheck {
   const problems = needless(['amount_minor', 'currency'], 'percentage');
   if (given('percent') === given('basis_points')) problems.push({ field: 'basis_points', problem: 'name either basis_points or percent' });
   const basisPoints = given('percent') ? basisPointsOf(words.percent as string) : words.basis_points;
-  if (basisPoints === null) problems.push({ field: 'percent', problem: 'must be a decimal text above 0 and up to 100, with at most two places, such as "2.9"' });
+  if (basisPoints === null)
+    problems.push({ field: 'percent', problem: 'must be a decimal text above 0 and up to 100, with at most two places, such as "2.9"' });
   if (problems.length > 0) return { kind: 'refused', problems };
   return { kind: 'ok', reward: { kind: 'percentage', amountMinor: null, currency: null, basisPoints } };
 }
@@ -53,8 +55,17 @@ export interface PlanTerms {
   readonly reward: Reward;
 }
 
-export const firstPlan = ({ reward, ...terms }: PlanTerms, stamp: Stamp, validFrom = BEGINNING): PlanData => ({ ...terms, ...reward, ...firstVersion(stamp), validFrom });
+export const firstPlan = ({ reward, ...terms }: PlanTerms, stamp: Stamp, validFrom = BEGINNING): PlanData => ({
+  ...terms,
+  ...reward,
+  ...firstVersion(stamp),
+  validFrom,
+});
 
 /** The reward is said anew as a whole; a name or a list of types that is not named stays. */
-export const nextPlan = (newest: PlanData, { reward, ...terms }: Partial<Omit<PlanTerms, 'programId'>>, stamp: Stamp, validFrom: string): PlanData =>
-  nextVersion(newest, stamp, { ...terms, ...reward, validFrom });
+export const nextPlan = (
+  newest: PlanData,
+  { reward, ...terms }: Partial<Omit<PlanTerms, 'programId'>>,
+  stamp: Stamp,
+  validFrom: string,
+): PlanData => nextVersion(newest, stamp, { ...terms, ...reward, validFrom });

@@ -21,7 +21,11 @@ const DEFAULTS = {
   utm: {},
 } satisfies Partial<ProgramTerms>;
 
-export function firstProgram(terms: Pick<ProgramTerms, 'name' | 'destinationHosts'> & Partial<ProgramTerms>, stamp: Stamp, validFrom = BEGINNING): ProgramData {
+export function firstProgram(
+  terms: Pick<ProgramTerms, 'name' | 'destinationHosts'> & Partial<ProgramTerms>,
+  stamp: Stamp,
+  validFrom = BEGINNING,
+): ProgramData {
   return { ...DEFAULTS, ...terms, ...firstVersion(stamp), validFrom };
 }
 
@@ -32,8 +36,12 @@ export const nextProgram = (newest: ProgramData, terms: Partial<ProgramTerms>, s
 /** Every problem that the types alone do not show. */
 export function problemsOfProgram({ destinationHosts, allowHttp, fallbackUrl }: ProgramData): TermsProblem[] {
   const hosts = destinationHosts.filter((host) => !HOST.test(host));
-  const problems = hosts.map((host) => ({ field: 'destination_hosts', problem: `"${host}" is not a host: write shop.example or *.shop.example, in lower case, without a scheme or a path` }));
-  if (destinationHosts.length === 0) problems.push({ field: 'destination_hosts', problem: 'names no host: links of this program could lead nowhere' });
+  const problems = hosts.map((host) => ({
+    field: 'destination_hosts',
+    problem: `"${host}" is not a host: write shop.example or *.shop.example, in lower case, without a scheme or a path`,
+  }));
+  if (destinationHosts.length === 0)
+    problems.push({ field: 'destination_hosts', problem: 'names no host: links of this program could lead nowhere' });
   if (!fallbackUrl || problems.length > 0) return problems;
   const fallback = checkDestination(fallbackUrl, { hosts: destinationHosts, allowHttp });
   return fallback.kind === 'ok' ? [] : fallback.reasons.map((problem) => ({ field: 'fallback_url', problem }));

@@ -8,7 +8,9 @@ interface Terms {
 
 /** The version in force at an instant: the highest that is valid from it or earlier. Instants compare as text: one format, one length. */
 export function inForce<T extends Terms>(versions: readonly T[], at: string): T | undefined {
-  return versions.filter((v) => v.validFrom <= at).reduce<T | undefined>((best, v) => (best && best.version > v.version ? best : v), undefined);
+  return versions
+    .filter((v) => v.validFrom <= at)
+    .reduce<T | undefined>((best, v) => (best && best.version > v.version ? best : v), undefined);
 }
 
 export type ValidFrom = { readonly kind: 'ok'; readonly validFrom: string } | { readonly kind: 'past'; readonly validFrom: string };

@@ -1,4 +1,6 @@
-export type Utm = { readonly kind: 'ok'; readonly utm: Record<string, string> } | { readonly kind: 'refused'; readonly problems: { field: string; problem: string }[] };
+export type Utm =
+  | { readonly kind: 'ok'; readonly utm: Record<string, string> }
+  | { readonly kind: 'refused'; readonly problems: { field: string; problem: string }[] };
 
 const NAME = /^[a-z][a-z0-9_]{0,40}$/;
 const MEDIUM = 'referral';
@@ -10,13 +12,17 @@ const MEDIUM = 'referral';
 export function utmOf(named: Record<string, string>): Utm {
   if (Object.keys(named).length === 0) return { kind: 'ok', utm: {} };
   const problems = Object.entries(named).flatMap(([name, value]) => {
-    if (!NAME.test(name) || name.startsWith('utm_')) return [{ field: `utm.${name}`, problem: 'is not a UTM name: write source, campaign, term, content or id, without utm_' }];
+    if (!NAME.test(name) || name.startsWith('utm_'))
+      return [{ field: `utm.${name}`, problem: 'is not a UTM name: write source, campaign, term, content or id, without utm_' }];
     if (value === '') return [{ field: `utm.${name}`, problem: 'is empty; leave it out instead' }];
     if (name === 'medium' && value !== MEDIUM) return [{ field: 'utm.medium', problem: `is always "${MEDIUM}"; leave it out` }];
     return [];
   });
   if (problems.length > 0) return { kind: 'refused', problems };
-  return { kind: 'ok', utm: Object.fromEntries(Object.entries({ ...named, medium: MEDIUM }).map(([name, value]) => [`utm_${name}`, value])) };
+  return {
+    kind: 'ok',
+    utm: Object.fromEntries(Object.entries({ ...named, medium: MEDIUM }).map(([name, value]) => [`utm_${name}`, value])),
+  };
 }
 
 /** The other way round, for answers. */

@@ -67,4 +67,7 @@ export interface Unreadable {
   readonly refusal: Refusal;
 }
 
-export const unreadable = (code: ReasonCode, detail?: string, field?: string): Unreadable => ({ kind: 'unreadable', refusal: { code, ...(detail ? { detail } : {}), ...(field ? { field } : {}) } });
+export const unreadable = (code: ReasonCode, detail?: string, field?: string): Unreadable => ({
+  kind: 'unreadable',
+  refusal: { code, ...(detail ? { detail } : {}), ...(field ? { field } : {}) },
+});

@@ -15,6 +15,7 @@ export function clickEvidence(keys: ClickIdKeys, tenantId: string, clickId: stri
   if (clickId === null) return { clickId: null, linkNumber: null, forged: false };
   const check = verifyClickId(keys, tenantId, clickId);
   // Events carry years 2000 to 2199 and links count from 1: an id outside was signed by mistake and proves nothing.
-  const believed = check.kind === 'valid' && check.id.linkNumber >= 1 && check.id.occurredAtMs >= FIRST_MS && check.id.occurredAtMs < LAST_MS;
+  const believed =
+    check.kind === 'valid' && check.id.linkNumber >= 1 && check.id.occurredAtMs >= FIRST_MS && check.id.occurredAtMs < LAST_MS;
   return believed ? { clickId, linkNumber: check.id.linkNumber, forged: false } : { clickId: null, linkNumber: null, forged: true };
 }

@@ -44,7 +44,8 @@ export function claimConversion(asked: ConversionAsked, reception: Reception): C
   if ('kind' in time) return time;
   const names = namesOf(asked);
   const believedBesideClick = [names.customerId, names.emailHash, names.couponCode, names.referralCode].some((name) => name !== null);
-  if (names.clickId === null && !believedBesideClick) return unreadable('evidence_missing', 'Name at least one of click_id, customer_id, email, coupon_code, referral_code.');
+  if (names.clickId === null && !believedBesideClick)
+    return unreadable('evidence_missing', 'Name at least one of click_id, customer_id, email, coupon_code, referral_code.');
   const click = clickEvidence(reception.clickIdKeys, reception.tenantId, names.clickId);
   const refusal: Refusal | null = click.forged && !believedBesideClick ? { code: 'click_forged', field: 'click_id' } : time.refusal;
   const data = dataOf({ asked, reception, money, names, click, occurredAtMs: time.occurredAtMs });
@@ -76,7 +77,10 @@ function readMoney({ amount_minor, currency, line_items }: ConversionAsked): Mon
   if (!isCurrency(currency)) return unreadable('currency_unknown', undefined, 'currency');
   const bad = (line_items ?? []).findIndex((item) => !isMinor(item.amount_minor, 0));
   if (bad >= 0) return unreadable('amount_invalid', undefined, `line_items[${bad}].amount_minor`);
-  const lineItems = line_items?.map(({ sku, category, quantity, amount_minor: amountMinor }) => present({ sku: said(sku), category: said(category), quantity: quantity ?? 1, amountMinor: amountMinor as number }) as LineItem);
+  const lineItems = line_items?.map(
+    ({ sku, category, quantity, amount_minor: amountMinor }) =>
+      present({ sku: said(sku), category: said(category), quantity: quantity ?? 1, amountMinor: amountMinor as number }) as LineItem,
+  );
   return { amountMinor: amount_minor, currency, lineItems: lineItems && lineItems.length > 0 ? lineItems : null };
 }
 

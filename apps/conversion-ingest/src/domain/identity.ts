@@ -24,9 +24,16 @@ export function claimIdentity(asked: IdentityAsked, reception: Reception): Ident
   if ('kind' in time) return time;
   const sent = said(asked.click_id);
   const click = clickEvidence(reception.clickIdKeys, reception.tenantId, sent);
-  const besideClick = identifiersOf({ customer_id: said(asked.customer_id), email_hash: asked.emailHash, visitor_id: said(asked.visitor_id) });
-  if (besideClick.length + (sent === null ? 0 : 1) < 2) return unreadable('identifiers_missing', 'Name at least two of click_id, customer_id, email, visitor_id.');
-  const identifiers = [...besideClick, ...identifiersOf({ click_id: click.clickId })].sort((a, b) => (identifierText(a) < identifierText(b) ? -1 : 1));
+  const besideClick = identifiersOf({
+    customer_id: said(asked.customer_id),
+    email_hash: asked.emailHash,
+    visitor_id: said(asked.visitor_id),
+  });
+  if (besideClick.length + (sent === null ? 0 : 1) < 2)
+    return unreadable('identifiers_missing', 'Name at least two of click_id, customer_id, email, visitor_id.');
+  const identifiers = [...besideClick, ...identifiersOf({ click_id: click.clickId })].sort((a, b) =>
+    identifierText(a) < identifierText(b) ? -1 : 1,
+  );
   const texts = identifiers.map(identifierText);
   const factId = nameId('identity', reception.tenantId, ...texts);
   return {
@@ -40,7 +47,14 @@ export function claimIdentity(asked: IdentityAsked, reception: Reception): Ident
     droppedEvidence: click.forged ? ['click_forged'] : [],
     test: reception.test,
     refusal: identifiers.length < 2 ? { code: 'click_forged', field: 'click_id' } : time.refusal,
-    data: { tenantId: reception.tenantId, identityId: factId, identifiers, occurredAt: instantText(time.occurredAtMs), receivedAt: instantText(reception.receivedAtMs), receiptId: reception.receiptId },
+    data: {
+      tenantId: reception.tenantId,
+      identityId: factId,
+      identifiers,
+      occurredAt: instantText(time.occurredAtMs),
+      receivedAt: instantText(reception.receivedAtMs),
+      receiptId: reception.receiptId,
+    },
   };
 }
 

@@ -13,18 +13,34 @@ export interface Known {
 
 /** The answer to a request that was accepted, kept as its receipt and given again to every repeat. */
 export type Answer = Readonly<Record<string, unknown>>;
-export type Judgement = { readonly kind: 'accepted'; readonly event: Outgoing; readonly answer: Answer } | { readonly kind: 'refused'; readonly refusal: Refusal };
+export type Judgement =
+  | { readonly kind: 'accepted'; readonly event: Outgoing; readonly answer: Answer }
+  | { readonly kind: 'refused'; readonly refusal: Refusal };
 
 export function judge(claim: Claim, known: Known): Judgement {
   if (claim.refusal) return { kind: 'refused', refusal: claim.refusal };
   if (claim.kind === 'conversion') return judgeConversion(claim, known);
-  if (claim.kind === 'identity') return { kind: 'accepted', event: emit(IdentityLinked, claim.data), answer: answerOf(claim, { identity_id: claim.factId }) };
+  if (claim.kind === 'identity')
+    return { kind: 'accepted', event: emit(IdentityLinked, claim.data), answer: answerOf(claim, { identity_id: claim.factId }) };
   const currency = known.currencyOf.get(claim.conversionId);
   if (claim.data.currency && currency && claim.data.currency !== currency) {
-    return { kind: 'refused', refusal: { code: 'currency_mismatch', detail: `The conversion is in ${currency}, the reversal in ${claim.data.currency}.`, field: 'currency' } };
+    return {
+      kind: 'refused',
+      refusal: {
+        code: 'currency_mismatch',
+        detail: `The conversion is in ${currency}, the reversal in ${claim.data.currency}.`,
+        field: 'currency',
+      },
+    };
   }
   const { externalReversalId, amountMinor } = claim.data;
-  const more = { fact_id: claim.factId, conversion_id: claim.conversionId, external_id: claim.externalId, reversal_id: externalReversalId ?? null, amount_minor: amountMinor ?? null };
+  const more = {
+    fact_id: claim.factId,
+    conversion_id: claim.conversionId,
+    external_id: claim.externalId,
+    reversal_id: externalReversalId ?? null,
+    amount_minor: amountMinor ?? null,
+  };
   return { kind: 'accepted', event: emit(ReversalReceived, claim.data), answer: answerOf(claim, more) };
 }
 
@@ -34,7 +50,11 @@ function judgeConversion(claim: ConversionClaim, known: Known): Judgement {
   if ('refusal' in choice) return { kind: 'refused', refusal: choice.refusal };
   const { programId } = choice;
   const data = programId === null ? claim.data : { ...claim.data, programId };
-  return { kind: 'accepted', event: emit(ConversionReceived, data), answer: answerOf(claim, { conversion_id: claim.factId, external_id: claim.externalId, program_id: programId }) };
+  return {
+    kind: 'accepted',
+    event: emit(ConversionReceived, data),
+    answer: answerOf(claim, { conversion_id: claim.factId, external_id: claim.externalId, program_id: programId }),
+  };
 }
 
 function answerOf(claim: Claim, more: Record<string, unknown>): Answer {

@@ -16,8 +16,14 @@ export interface ProgramHints {
 }
 
 /** Whose conversion it is: named by the caller, else told by the click's link, the key, or being the tenant's only one; else nobody can say yet. */
-export function chooseProgram({ named, ofLink, ofKey, programs }: ProgramHints): { readonly programId: string | null } | { readonly refusal: Refusal } {
-  if (named !== null && !programs.some(({ id }) => id === named)) return { refusal: { code: 'program_unknown', detail: 'program_id names no program of yours.', field: 'program_id' } };
+export function chooseProgram({
+  named,
+  ofLink,
+  ofKey,
+  programs,
+}: ProgramHints): { readonly programId: string | null } | { readonly refusal: Refusal } {
+  if (named !== null && !programs.some(({ id }) => id === named))
+    return { refusal: { code: 'program_unknown', detail: 'program_id names no program of yours.', field: 'program_id' } };
   const programId = named ?? ofLink ?? ofKey ?? onlyOne(programs);
   const state = programs.find(({ id }) => id === programId)?.state;
   if (state === 'disabled') return { refusal: { code: 'program_paused' } };

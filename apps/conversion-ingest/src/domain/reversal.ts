@@ -23,7 +23,12 @@ export const reversalIdOf = (tenantId: string, externalId: string, reversalId: s
 
 export function claimReversal(asked: ReversalAsked, reception: Reception): ReversalClaim | Unreadable {
   const amountMinor = asked.amount_minor ?? null;
-  if (amountMinor !== null && !isMinor(amountMinor, 1)) return unreadable('amount_invalid', 'Send amount_minor as a whole number of minor units, one or more; leave it out to take everything back.', 'amount_minor');
+  if (amountMinor !== null && !isMinor(amountMinor, 1))
+    return unreadable(
+      'amount_invalid',
+      'Send amount_minor as a whole number of minor units, one or more; leave it out to take everything back.',
+      'amount_minor',
+    );
   const currency = asked.currency ?? null;
   if (currency !== null && !isCurrency(currency)) return unreadable('currency_unknown', undefined, 'currency');
   const externalReversalId = said(asked.reversal_id);

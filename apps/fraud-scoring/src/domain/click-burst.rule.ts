@@ -15,7 +15,12 @@ export const clickBurst: Rule = {
     if (!byAddress && !byNetwork) return null;
     return {
       points: 50,
-      detail: { same_address: String(counts.sameAddress), same_network: String(counts.sameNetwork), window_minutes: '10', at_least: byAddress ? String(SAME_ADDRESS_MIN) : String(SAME_NETWORK_MIN) },
+      detail: {
+        same_address: String(counts.sameAddress),
+        same_network: String(counts.sameNetwork),
+        window_minutes: '10',
+        at_least: byAddress ? String(SAME_ADDRESS_MIN) : String(SAME_NETWORK_MIN),
+      },
     };
   },
 };

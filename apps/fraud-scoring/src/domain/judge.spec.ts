@@ -4,7 +4,15 @@ import type { Facts } from './facts';
 import { judge, sameJudgement } from './judge';
 
 const clickAt = Date.parse('2026-01-31T12:00:00.000Z');
-const facts = (change: { afterMs?: number; type?: AttributionRevisedData['conversion']['type']; sameAddress?: number; sameNetwork?: number; credited?: boolean } = {}): Facts => {
+const facts = (
+  change: {
+    afterMs?: number;
+    type?: AttributionRevisedData['conversion']['type'];
+    sameAddress?: number;
+    sameNetwork?: number;
+    credited?: boolean;
+  } = {},
+): Facts => {
   const { afterMs = 600_000, type = 'sale', sameAddress = 1, sameNetwork = 1, credited = true } = change;
   const attribution = structuredClone(AttributionRevised.sample);
   attribution.conversion.type = type;
@@ -41,7 +49,12 @@ describe('judging an attribution', () => {
       decision: 'held',
       score: 100,
       reasons: [
-        { rule: 'click-burst', ruleVersion: 1, points: 50, detail: { same_address: '25', same_network: '25', window_minutes: '10', at_least: '20' } },
+        {
+          rule: 'click-burst',
+          ruleVersion: 1,
+          points: 50,
+          detail: { same_address: '25', same_network: '25', window_minutes: '10', at_least: '20' },
+        },
         { rule: 'too-fast', ruleVersion: 1, points: 50, detail: { seconds_after_click: '0.500', at_least_seconds: '2.000' } },
       ],
     });
@@ -53,14 +66,20 @@ describe('judging an attribution', () => {
 
   it('scores the sum of its reasons, holds on more clicks wherever it holds on fewer, and always says the same', () => {
     fc.assert(
-      fc.property(fc.integer({ min: -10_000, max: 10_000 }), fc.nat(1_000), fc.nat(1_000), fc.nat(100), (afterMs, sameAddress, extra, more) => {
-        const one = judge(facts({ afterMs, sameAddress, sameNetwork: sameAddress + extra }));
-        const again = judge(facts({ afterMs, sameAddress, sameNetwork: sameAddress + extra }));
-        const worse = judge(facts({ afterMs, sameAddress: sameAddress + more, sameNetwork: sameAddress + extra + more }));
-        expect(one.score).toBe(one.reasons.reduce((sum, r) => sum + r.points, 0));
-        expect(sameJudgement(one, again)).toBe(true);
-        expect(worse.score).toBeGreaterThanOrEqual(one.score);
-      }),
+      fc.property(
+        fc.integer({ min: -10_000, max: 10_000 }),
+        fc.nat(1_000),
+        fc.nat(1_000),
+        fc.nat(100),
+        (afterMs, sameAddress, extra, more) => {
+          const one = judge(facts({ afterMs, sameAddress, sameNetwork: sameAddress + extra }));
+          const again = judge(facts({ afterMs, sameAddress, sameNetwork: sameAddress + extra }));
+          const worse = judge(facts({ afterMs, sameAddress: sameAddress + more, sameNetwork: sameAddress + extra + more }));
+          expect(one.score).toBe(one.reasons.reduce((sum, r) => sum + r.points, 0));
+          expect(sameJudgement(one, again)).toBe(true);
+          expect(worse.score).toBeGreaterThanOrEqual(one.score);
+        },
+      ),
     );
   });
 });

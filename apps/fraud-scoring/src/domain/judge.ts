@@ -31,4 +31,9 @@ export const sameJudgement = (a: Judgement, b: Judgement): boolean =>
   a.decision === b.decision && a.score === b.score && JSON.stringify(a.reasons.map(plain)) === JSON.stringify(b.reasons.map(plain));
 
 /** Keys in a fixed order, whatever store the reason came through. */
-const plain = ({ rule, ruleVersion, points, detail }: FraudReason): unknown => [rule, ruleVersion, points, Object.entries(detail).sort(([a], [b]) => (a < b ? -1 : 1))];
+const plain = ({ rule, ruleVersion, points, detail }: FraudReason): unknown => [
+  rule,
+  ruleVersion,
+  points,
+  Object.entries(detail).sort(([a], [b]) => (a < b ? -1 : 1)),
+];

@@ -38,7 +38,9 @@ export function settle(facts: Facts): Settlement {
   const known = new Map(facts.rewards.map((reward) => [reward.rewardId, reward]));
   const rewardIds = [...new Set([...known.keys(), ...targets.keys()])].sort();
   const changes = rewardIds.flatMap((rewardId) => changeOf(facts, known.get(rewardId), targets.get(rewardId)) ?? []);
-  const waiting = [...targets.values()].filter((target) => target.state === 'held' && facts.verdict.decision === 'approved').map((target) => target.holdUntilMs);
+  const waiting = [...targets.values()]
+    .filter((target) => target.state === 'held' && facts.verdict.decision === 'approved')
+    .map((target) => target.holdUntilMs);
   return { changes, revisitAtMs: waiting.length > 0 ? Math.min(...waiting) : null, awaitsTerms };
 }
 
@@ -79,7 +81,11 @@ function changeOf(facts: Facts, before: Reward | undefined, target: Target | und
   if (!after) return null;
   const entries = differenceOf(facts.holdings, after);
   if (before && entries.length === 0 && isSame(before, after)) return null;
-  return { reward: { ...after, sequence: (before?.sequence ?? 0) + 1 }, reason: target ? reasonOf(facts, before, target) : voidReasonOf(facts, before as Reward), entries };
+  return {
+    reward: { ...after, sequence: (before?.sequence ?? 0) + 1 },
+    reason: target ? reasonOf(facts, before, target) : voidReasonOf(facts, before as Reward),
+    entries,
+  };
 }
 
 /** By negating what lies in the ledger and posting the target; what cancels out is not posted. */
@@ -95,12 +101,21 @@ function differenceOf(holdings: readonly Holding[], after: Omit<Reward, 'sequenc
   };
   for (const holding of holdings) if (holding.rewardId === after.rewardId) move(holding.bucket, holding.currency, -holding.amountMinor);
   if (after.state === 'held' || after.state === 'payable') move(after.state, after.currency, after.amountMinor);
-  return [...sums.values()].filter((entry) => entry.amountMinor !== 0).sort((a, b) => (a.account + a.currency < b.account + b.currency ? -1 : 1));
+  return [...sums.values()]
+    .filter((entry) => entry.amountMinor !== 0)
+    .sort((a, b) => (a.account + a.currency < b.account + b.currency ? -1 : 1));
 }
 
 /** Of what subscribers are told, what can change without money moving. A newer revision that says the same is no change. */
 function isSame(before: Reward, after: Omit<Reward, 'sequence'>): boolean {
-  const shown = (reward: Omit<Reward, 'sequence'>): unknown[] => [reward.state, reward.amountMinor, reward.currency, reward.planVersion, reward.holdUntilMs, reward.clickId];
+  const shown = (reward: Omit<Reward, 'sequence'>): unknown[] => [
+    reward.state,
+    reward.amountMinor,
+    reward.currency,
+    reward.planVersion,
+    reward.holdUntilMs,
+    reward.clickId,
+  ];
   return JSON.stringify(shown(before)) === JSON.stringify(shown(after));
 }
 

@@ -6,12 +6,33 @@ const weighed = (weights: readonly number[]) => weights.map((weight) => ({ numer
 
 describe('rounding half up', () => {
   // java.math.RoundingMode.HALF_UP, the table in its documentation: tenths in, whole numbers out.
-  it.each([[55, 6], [25, 3], [16, 2], [11, 1], [10, 1], [-10, -1], [-11, -1], [-16, -2], [-25, -3], [-55, -6]])('takes %d tenths to %d', (tenths, expected) => {
+  it.each([
+    [55, 6],
+    [25, 3],
+    [16, 2],
+    [11, 1],
+    [10, 1],
+    [-10, -1],
+    [-11, -1],
+    [-16, -2],
+    [-25, -3],
+    [-55, -6],
+  ])('takes %d tenths to %d', (tenths, expected) => {
     expect(halfUp(BigInt(tenths), 10n)).toBe(BigInt(expected));
   });
 
   // Facts of dubinc/dub's calculate-sale-earnings tests: amount in minor units, per cent, commission.
-  it.each([[1000, 20, 200], [1900, 10, 190], [7, 20, 1], [2, 20, 0], [0, 20, 0], [3, 20, 1], [15, 10, 2], [1, 50, 1], [500, 2.9, 15]])('pays on %d at %d %% exactly %d', (amount, percent, expected) => {
+  it.each([
+    [1000, 20, 200],
+    [1900, 10, 190],
+    [7, 20, 1],
+    [2, 20, 0],
+    [0, 20, 0],
+    [3, 20, 1],
+    [15, 10, 2],
+    [1, 50, 1],
+    [500, 2.9, 15],
+  ])('pays on %d at %d %% exactly %d', (amount, percent, expected) => {
     expect(halfUp(BigInt(amount) * BigInt(Math.round(percent * 100)), 10_000n)).toBe(BigInt(expected));
   });
 });
@@ -40,7 +61,10 @@ describe('a split', () => {
     expect(split(BigInt(amount), weighed(weights))).toEqual(expected.map(BigInt));
   });
 
-  const shares = fc.array(fc.record({ numerator: fc.bigInt(1n, 1_000_000_000n), denominator: fc.bigInt(1n, 1_000_000n) }), { minLength: 1, maxLength: 12 });
+  const shares = fc.array(fc.record({ numerator: fc.bigInt(1n, 1_000_000_000n), denominator: fc.bigInt(1n, 1_000_000n) }), {
+    minLength: 1,
+    maxLength: 12,
+  });
   const amounts = fc.bigInt(-9_000_000_000_000n, 9_000_000_000_000n);
 
   it('sums to the whole and mirrors its sign', () => {

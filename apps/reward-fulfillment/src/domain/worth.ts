@@ -20,14 +20,22 @@ export function worthOf(conversion: AttributedConversion, credits: readonly Cred
   if (total === 0n) return [];
   // A tie of the split goes to the earlier touch, whatever order the credits came in.
   const inOrder = [...credits].sort((a, b) => (a.occurredAt + a.clickId < b.occurredAt + b.clickId ? -1 : 1));
-  const parts = split(total, inOrder.map((credit) => ({ numerator: BigInt(credit.shareNumerator), denominator: BigInt(credit.shareDenominator) })));
+  const parts = split(
+    total,
+    inOrder.map((credit) => ({ numerator: BigInt(credit.shareNumerator), denominator: BigInt(credit.shareDenominator) })),
+  );
   const currency = (plan.kind === 'flat' ? plan.currency : null) ?? conversion.currency;
   const worths = new Map<string, Worth>();
   inOrder.forEach((credit, index) => {
     const amountMinor = Number(parts[index]);
     if (amountMinor === 0) return;
     const known = worths.get(credit.partnerId);
-    worths.set(credit.partnerId, known ? { ...known, amountMinor: known.amountMinor + amountMinor } : { partnerId: credit.partnerId, clickId: credit.clickId, amountMinor, currency });
+    worths.set(
+      credit.partnerId,
+      known
+        ? { ...known, amountMinor: known.amountMinor + amountMinor }
+        : { partnerId: credit.partnerId, clickId: credit.clickId, amountMinor, currency },
+    );
   });
   return [...worths.values()];
 }

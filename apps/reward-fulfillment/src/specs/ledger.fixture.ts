@@ -1,4 +1,15 @@
-import { type EventContract, type PlanData, PlanChanged, type ProgramData, ProgramChanged, type Received, type RewardChangedData, type TenantData, type VerdictGivenData, VerdictGiven } from '@baton/contracts';
+import {
+  type EventContract,
+  type PlanData,
+  PlanChanged,
+  type ProgramData,
+  ProgramChanged,
+  type Received,
+  type RewardChangedData,
+  type TenantData,
+  type VerdictGivenData,
+  VerdictGiven,
+} from '@baton/contracts';
 import { createLog, type Database, openDatabase, type Route, type Tx, writeOutbox } from '@baton/platform';
 import { randomUUID } from 'node:crypto';
 import { PostgresConversionStore } from '../conversion.store';
@@ -24,7 +35,12 @@ export class LedgerFixture {
   worker!: Database;
   api!: Database;
   admin!: Database;
-  readonly settling: Settling = { conversions: new PostgresConversionStore(), ledger: new PostgresLedgerStore(), revisits: new PostgresRevisitStore(), now: () => this.nowMs };
+  readonly settling: Settling = {
+    conversions: new PostgresConversionStore(),
+    ledger: new PostgresLedgerStore(),
+    revisits: new PostgresRevisitStore(),
+    now: () => this.nowMs,
+  };
 
   open(urls: Urls): void {
     this.worker = openDatabase({ url: urls.worker, poolMax: 8, log });
@@ -45,7 +61,10 @@ export class LedgerFixture {
     const plan = (words: Partial<PlanData> = {}): PlanData => aPlan({ tenantId, id: planId, programId, ...words });
     const verdict = (words: VerdictWords = {}): VerdictGivenData => {
       const given = aVerdict({ tenantId, ...words });
-      return { ...given, attribution: { ...given.attribution, programId, credits: given.attribution.credits.map((credit) => ({ ...credit, programId })) } };
+      return {
+        ...given,
+        attribution: { ...given.attribution, programId, credits: given.attribution.credits.map((credit) => ({ ...credit, programId })) },
+      };
     };
     return { tenantId, programId, planId, program, plan, verdict };
   }
@@ -59,7 +78,12 @@ export class LedgerFixture {
     await this.worker.transaction(tenants, (tx) => this.handleIn(tx, contract, data));
   }
 
-  async handleIn<T extends TenantData>(tx: Tx, contract: EventContract<T>, data: readonly T[], settling: Settling = this.settling): Promise<void> {
+  async handleIn<T extends TenantData>(
+    tx: Tx,
+    contract: EventContract<T>,
+    data: readonly T[],
+    settling: Settling = this.settling,
+  ): Promise<void> {
     const route = rewardRoutes(settling).find((r) => r.contract.ceType === contract.ceType) as Route;
     const received = data.map((d) => ({ contract, id: contract.idOf(d), key: contract.keyOf(d), data: d })) as unknown as Received[];
     await writeOutbox(tx, await route.handle(received, tx));
@@ -71,14 +95,18 @@ export class LedgerFixture {
 
   async balances(tenantId: string): Promise<Record<string, number>> {
     const rows = await this.api.transaction([tenantId], (tx) =>
-      tx.$queryRawUnsafe<{ account: string; currency: string; sum: number }[]>(`SELECT account, currency, amount_minor::float8 AS sum FROM balances WHERE amount_minor <> 0 ORDER BY 1, 2`),
+      tx.$queryRawUnsafe<{ account: string; currency: string; sum: number }[]>(
+        `SELECT account, currency, amount_minor::float8 AS sum FROM balances WHERE amount_minor <> 0 ORDER BY 1, 2`,
+      ),
     );
     return Object.fromEntries(rows.map((row) => [`${row.account} ${row.currency}`, row.sum]));
   }
 
   /** What was told about a tenant's rewards, in the order of the outbox. */
   async events(tenantId: string): Promise<RewardChangedData[]> {
-    const rows = await this.admin.untenanted((tx) => tx.$queryRawUnsafe<{ value: string }[]>(`SELECT value FROM outbox WHERE headers->>'ce_tenant' = $1 ORDER BY id`, tenantId));
+    const rows = await this.admin.untenanted((tx) =>
+      tx.$queryRawUnsafe<{ value: string }[]>(`SELECT value FROM outbox WHERE headers->>'ce_tenant' = $1 ORDER BY id`, tenantId),
+    );
     return rows.map((row) => JSON.parse(row.value) as RewardChangedData);
   }
 

@@ -1,4 +1,13 @@
-import { type AttributionRevisedData, type Credit, type PlanData, PlanChanged, type ProgramData, ProgramChanged, type VerdictGivenData, VerdictGiven } from '@baton/contracts';
+import {
+  type AttributionRevisedData,
+  type Credit,
+  type PlanData,
+  PlanChanged,
+  type ProgramData,
+  ProgramChanged,
+  type VerdictGivenData,
+  VerdictGiven,
+} from '@baton/contracts';
 
 /** For specs: the contracts' frozen samples with a few words changed. */
 export interface VerdictWords {
@@ -46,7 +55,16 @@ export function aVerdict(words: VerdictWords = {}): VerdictGivenData {
         test: words.test ?? false,
         amountMinor,
         netAmountMinor,
-        reversals: netAmountMinor < amountMinor ? [{ reversalId: '88888888-8888-8888-8888-888888888888', amountMinor: amountMinor - netAmountMinor, occurredAt: '2026-02-02T09:00:00.000Z' }] : [],
+        reversals:
+          netAmountMinor < amountMinor
+            ? [
+                {
+                  reversalId: '88888888-8888-8888-8888-888888888888',
+                  amountMinor: amountMinor - netAmountMinor,
+                  occurredAt: '2026-02-02T09:00:00.000Z',
+                },
+              ]
+            : [],
       },
       credits: outcome === 'attributed' ? [...(words.credits ?? [aCredit()])] : [],
     },

@@ -4,7 +4,15 @@ import { TOPICS } from '../topics';
 import { Entity, entityId } from './entity';
 
 /** `admin` is the platform's own key; the others belong to one tenant. */
-export const SCOPES = ['conversions:write', 'reversals:write', 'identities:write', 'receipts:read', 'rewards:read', 'catalog:read', 'catalog:write'] as const;
+export const SCOPES = [
+  'conversions:write',
+  'reversals:write',
+  'identities:write',
+  'receipts:read',
+  'rewards:read',
+  'catalog:read',
+  'catalog:write',
+] as const;
 export type Scope = (typeof SCOPES)[number];
 
 /** The digest of an API key: the key itself is shown once and kept by nobody. */

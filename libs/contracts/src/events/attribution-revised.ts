@@ -1,5 +1,21 @@
 import { defineEvent } from '../define';
-import { ClickIdText, Currency, Flag, Instant, ListOf, Minor, Nested, OneOf, Optional, Pattern, Text, TextList, TextMap, Uuid, Whole } from '../fields';
+import {
+  ClickIdText,
+  Currency,
+  Flag,
+  Instant,
+  ListOf,
+  Minor,
+  Nested,
+  OneOf,
+  Optional,
+  Pattern,
+  Text,
+  TextList,
+  TextMap,
+  Uuid,
+  Whole,
+} from '../fields';
 import { TOPICS } from '../topics';
 import { CONVERSION_TYPES, type ConversionType } from './shared';
 

@@ -85,7 +85,9 @@ interface CallingRequest {
 }
 
 /** The caller of this request, as the guard found it. */
-export const TheCaller = createParamDecorator((_: unknown, context: ExecutionContext) => context.switchToHttp().getRequest<CallingRequest>().caller);
+export const TheCaller = createParamDecorator(
+  (_: unknown, context: ExecutionContext) => context.switchToHttp().getRequest<CallingRequest>().caller,
+);
 
 @Injectable()
 export class ApiKeyGuard implements CanActivate {
@@ -102,9 +104,15 @@ export class ApiKeyGuard implements CanActivate {
 /** For routes that answer outside of controllers, too. */
 export async function callerOf(keys: ApiKeys, authorization: string | string[] | undefined, scope: Scope | undefined): Promise<Caller> {
   const text = typeof authorization === 'string' ? /^Bearer +(\S+)$/i.exec(authorization)?.[1] : undefined;
-  if (!text) throw new Problem('unauthorised', 'There is no "Authorization: Bearer <key>" header.', { headers: { 'WWW-Authenticate': 'Bearer' } });
+  if (!text)
+    throw new Problem('unauthorised', 'There is no "Authorization: Bearer <key>" header.', { headers: { 'WWW-Authenticate': 'Bearer' } });
   const caller = await keys.find(text);
-  if (!caller) throw new Problem('unauthorised', 'This key is not known, was revoked or has expired.', { headers: { 'WWW-Authenticate': 'Bearer' } });
-  if (!scope || !caller.scopes.includes(scope)) throw new Problem('scope_missing', `This needs the scope ${scope ?? '(none is granted for this route)'}; the key has ${caller.scopes.join(', ') || 'none'}.`);
+  if (!caller)
+    throw new Problem('unauthorised', 'This key is not known, was revoked or has expired.', { headers: { 'WWW-Authenticate': 'Bearer' } });
+  if (!scope || !caller.scopes.includes(scope))
+    throw new Problem(
+      'scope_missing',
+      `This needs the scope ${scope ?? '(none is granted for this route)'}; the key has ${caller.scopes.join(', ') || 'none'}.`,
+    );
   return caller;
 }

@@ -25,11 +25,17 @@ class OrderController {
 describe('the HTTP edge', () => {
   let http: Http;
   let url: string;
-  const post = (body: string, type = 'application/json') => fetch(`${url}/v1/orders`, { method: 'POST', body, headers: { 'content-type': type } });
+  const post = (body: string, type = 'application/json') =>
+    fetch(`${url}/v1/orders`, { method: 'POST', body, headers: { 'content-type': type } });
 
   beforeAll(async () => {
     class Module {}
-    http = await createHttp({ module: Module, controllers: [OrderController] }, { parts: [{ name: 'part', unready: () => 'not yet' }] }, createLog('test', 'silent'), { stopping: false, started: true });
+    http = await createHttp(
+      { module: Module, controllers: [OrderController] },
+      { parts: [{ name: 'part', unready: () => 'not yet' }] },
+      createLog('test', 'silent'),
+      { stopping: false, started: true },
+    );
     await http.listen(0, '127.0.0.1');
     url = (await http.getUrl()).replace('[::1]', '127.0.0.1');
   });
@@ -49,7 +55,11 @@ describe('the HTTP edge', () => {
   ])('refuses %s with a problem document and a reason code', async (_name, body, status, code) => {
     const answer = await post(body);
     expect(answer.headers.get('content-type')).toContain('application/problem+json');
-    expect({ status: answer.status, ...((await answer.json()) as object) }).toMatchObject({ status, code, request_id: expect.any(String) as string });
+    expect({ status: answer.status, ...((await answer.json()) as object) }).toMatchObject({
+      status,
+      code,
+      request_id: expect.any(String) as string,
+    });
   });
 
   it('names every problem of a body with its field', async () => {

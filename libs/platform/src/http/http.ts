@@ -17,7 +17,12 @@ const KEYS_MAX = 256;
 const REQUEST_ID = /^[A-Za-z0-9._-]{1,128}$/;
 
 /** Fastify under Nest: bounded bodies, problem details for every error, request ids, /livez /readyz /metrics, OpenAPI 3.0. */
-export async function createHttp(module: DynamicModule, composition: Composition, log: Log, life: { stopping: boolean; started: boolean }): Promise<Http> {
+export async function createHttp(
+  module: DynamicModule,
+  composition: Composition,
+  log: Log,
+  life: { stopping: boolean; started: boolean },
+): Promise<Http> {
   const adapter = new FastifyAdapter({
     bodyLimit: BODY_MAX_BYTES,
     requestTimeout: 30_000,
@@ -28,12 +33,27 @@ export async function createHttp(module: DynamicModule, composition: Composition
     },
     clientErrorHandler: (error, socket) => {
       const body = JSON.stringify(problemBody(new Problem('malformed', `not a readable HTTP request (${error.code})`)));
-      if (socket.writable) socket.end(`HTTP/1.1 400 Bad Request\r\nContent-Type: application/problem+json\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`);
+      if (socket.writable)
+        socket.end(
+          `HTTP/1.1 400 Bad Request\r\nContent-Type: application/problem+json\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
+        );
     },
   });
-  const http = await NestFactory.create<NestFastifyApplication>(module, adapter, { logger: ['fatal', 'error', 'warn'], abortOnError: false, bodyParser: false });
+  const http = await NestFactory.create<NestFastifyApplication>(module, adapter, {
+    logger: ['fatal', 'error', 'warn'],
+    abortOnError: false,
+    bodyParser: false,
+  });
   http.useGlobalFilters(new ProblemFilter(log));
-  http.useGlobalPipes(new ValidationPipe({ transform: true, whitelist: true, forbidNonWhitelisted: true, stopAtFirstError: false, exceptionFactory: problemOfValidation }));
+  http.useGlobalPipes(
+    new ValidationPipe({
+      transform: true,
+      whitelist: true,
+      forbidNonWhitelisted: true,
+      stopAtFirstError: false,
+      exceptionFactory: problemOfValidation,
+    }),
+  );
   readJson(http);
   observe(http);
   healthRoutes(http, composition, life);
@@ -95,7 +115,10 @@ function observe(http: Http): void {
     .getInstance()
     .addHook('onResponse', (request, reply, done) => {
       // The route's pattern, never the path: paths are without bound.
-      seconds.observe({ method: request.method, route: request.routeOptions.url ?? 'none', status: String(reply.statusCode) }, reply.elapsedTime / 1000);
+      seconds.observe(
+        { method: request.method, route: request.routeOptions.url ?? 'none', status: String(reply.statusCode) },
+        reply.elapsedTime / 1000,
+      );
       done();
     })
     .addHook('onRequest', (request, reply, done) => {
@@ -132,7 +155,11 @@ function describeApi(http: Http, about: { title: string; description: string }):
 
 function problemOfValidation(errors: ValidationError[]): Problem {
   const problems = flatten(errors);
-  return new Problem('malformed', `The body has ${problems.length === 1 ? 'a problem' : `${problems.length} problems`}: ${problems.map((p) => p.problem).join('; ')}`, { errors: problems });
+  return new Problem(
+    'malformed',
+    `The body has ${problems.length === 1 ? 'a problem' : `${problems.length} problems`}: ${problems.map((p) => p.problem).join('; ')}`,
+    { errors: problems },
+  );
 }
 
 function flatten(errors: readonly ValidationError[], path = ''): FieldProblem[] {

@@ -16,7 +16,12 @@ export class Problem extends Error {
   constructor(
     readonly code: ReasonCode,
     readonly detail: string = REASON_CODES[code].help,
-    readonly more: { readonly errors?: readonly FieldProblem[]; readonly headers?: Record<string, string>; readonly status?: number; readonly extra?: Record<string, unknown> } = {},
+    readonly more: {
+      readonly errors?: readonly FieldProblem[];
+      readonly headers?: Record<string, string>;
+      readonly status?: number;
+      readonly extra?: Record<string, unknown>;
+    } = {},
   ) {
     super(`${code}: ${detail}`);
   }
@@ -44,7 +49,8 @@ export class ProblemFilter implements ExceptionFilter {
     const request = host.switchToHttp().getRequest<{ id?: string; url?: string; method?: string }>();
     const problem = problemOf(error);
     this.problems.inc({ code: problem.code });
-    if (problem.status >= 500 && problem.code !== 'unavailable') this.log.error({ err: error, requestId: request.id, method: request.method }, 'request failed');
+    if (problem.status >= 500 && problem.code !== 'unavailable')
+      this.log.error({ err: error, requestId: request.id, method: request.method }, 'request failed');
     if (reply.sent) return;
     for (const [name, value] of Object.entries(problem.more.headers ?? {})) void reply.header(name, value);
     void reply.header('Baton-Verdict', 'rejected').header('Baton-Reason', problem.code);
@@ -67,7 +73,10 @@ export function problemBody(problem: Problem, requestId?: string): Record<string
 
 export function problemOf(error: unknown): Problem {
   if (error instanceof Problem) return error;
-  if (error instanceof InfrastructureError) return new Problem('unavailable', 'A store that this request needs cannot be reached. Nothing was stored; try again.', { headers: { 'Retry-After': '2' } });
+  if (error instanceof InfrastructureError)
+    return new Problem('unavailable', 'A store that this request needs cannot be reached. Nothing was stored; try again.', {
+      headers: { 'Retry-After': '2' },
+    });
   if (error instanceof InvalidEvent) return new Problem('malformed', error.message);
   const status = error instanceof HttpException ? error.getStatus() : Number((error as { statusCode?: unknown } | null)?.statusCode ?? 500);
   const detail = error instanceof Error ? error.message : undefined;

@@ -30,7 +30,12 @@ export function connectKafka({ brokers, clientId, prefix, log }: KafkaSettings):
     logLevel: logLevel.INFO,
     logCreator: () => (entry) => {
       const { message, error, ...rest } = entry.log as { message: string; error?: string; [key: string]: unknown };
-      const fields = { kafka: entry.namespace, ...(error ? { error } : {}), ...(rest['groupId'] ? { group: rest['groupId'] } : {}), ...(rest['topic'] ? { topic: rest['topic'] } : {}) };
+      const fields = {
+        kafka: entry.namespace,
+        ...(error ? { error } : {}),
+        ...(rest['groupId'] ? { group: rest['groupId'] } : {}),
+        ...(rest['topic'] ? { topic: rest['topic'] } : {}),
+      };
       const noise = STARTING.test(`${message} ${error ?? ''}`);
       if (entry.level === logLevel.ERROR && !noise) log.warn(fields, message);
       else log.debug(fields, message);
@@ -47,5 +52,16 @@ export async function withAdmin<T>(kafka: KafkaConnection, work: (admin: Admin) 
     return await work(admin);
   } finally {
     await admin.disconnect().catch(() => undefined);
+  }
+}
+
+/** Waits for `work`, but no longer than `ms`; undefined when the time was up first. `work` itself goes on. */
+export async function within<T>(ms: number, work: Promise<T> | undefined): Promise<T | undefined> {
+  let timer: NodeJS.Timeout | undefined;
+  const up = new Promise<undefined>((resolve) => (timer = setTimeout(() => resolve(undefined), ms)));
+  try {
+    return await Promise.race([work, up]);
+  } finally {
+    clearTimeout(timer);
   }
 }

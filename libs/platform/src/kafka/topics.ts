@@ -1,4 +1,4 @@
-import { ConfigResourceTypes } from 'kafkajs';
+import { type Admin, ConfigResourceTypes } from 'kafkajs';
 import { CONSUMER_GROUPS, deadLetterTopic, specOf, TOPIC_SPECS } from '@baton/contracts';
 import { type KafkaConnection, withAdmin } from './kafka';
 
@@ -11,6 +11,9 @@ export interface TopicPlan {
 
 const DAY_MS = 86_400_000;
 const VALUE_MAX_BYTES = 1_048_588;
+const ANSWERING_MAX_MS = 30_000;
+/** `configSource` of what was set on the topic itself. */
+const SET_ON_TOPIC = 1;
 
 /** Every topic there must be, dead letters included, and how it is kept. */
 export function plannedTopics(prefix: string): TopicPlan[] {
@@ -38,10 +41,13 @@ export function plannedTopics(prefix: string): TopicPlan[] {
 
 export interface TopicChange {
   readonly topic: string;
-  readonly did: 'created' | 'partitions added' | 'kept' | 'has more partitions than planned';
+  readonly did: 'created' | 'partitions added' | 'configured' | 'kept' | 'has more partitions than planned';
 }
 
-/** Creates what is missing, adds partitions, sets the configuration; never takes anything away. Safe to run again and at once. */
+/**
+ * Creates what is missing, adds partitions, sets the planned configuration (what else an operator has set on a topic stays); never takes
+ * anything away. Safe to run again and at once. Returns when every new partition has a leader that answers.
+ */
 export async function createTopics(kafka: KafkaConnection): Promise<TopicChange[]> {
   const plans = plannedTopics(kafka.prefix);
   return withAdmin(kafka, async (admin) => {
@@ -50,28 +56,89 @@ export async function createTopics(kafka: KafkaConnection): Promise<TopicChange[
     if (missing.length > 0) {
       await admin.createTopics({
         waitForLeaders: true,
-        topics: missing.map(({ topic, partitions, configs }) => ({ topic, numPartitions: partitions, replicationFactor: -1, configEntries: Object.entries(configs).map(([name, value]) => ({ name, value })) })),
+        topics: missing.map(({ topic, partitions, configs }) => ({
+          topic,
+          numPartitions: partitions,
+          replicationFactor: -1,
+          configEntries: entriesOf(configs),
+        })),
       });
     }
     const present = plans.filter((plan) => existing.has(plan.topic));
-    const grown = present.length > 0 ? await grow(admin, present) : new Map<string, TopicChange['did']>();
-    if (present.length > 0) {
-      await admin.alterConfigs({
-        validateOnly: false,
-        resources: present.map(({ topic, configs }) => ({ type: ConfigResourceTypes.TOPIC, name: topic, configEntries: Object.entries(configs).map(([name, value]) => ({ name, value })) })),
-      });
-    }
-    return plans.map(({ topic }) => ({ topic, did: existing.has(topic) ? (grown.get(topic) ?? 'kept') : 'created' }));
+    const configured = await configure(admin, present);
+    const grown = await grow(admin, present);
+    await answering(admin, [...missing, ...present.filter((plan) => grown.has(plan.topic))]);
+    return plans.map(({ topic }) => ({
+      topic,
+      did: existing.has(topic) ? (grown.get(topic) ?? (configured.has(topic) ? 'configured' : 'kept')) : 'created',
+    }));
   });
 }
 
-async function grow(admin: Parameters<Parameters<typeof withAdmin>[1]>[0], plans: readonly TopicPlan[]): Promise<Map<string, TopicChange['did']>> {
+const entriesOf = (configs: Readonly<Record<string, string>>): { name: string; value: string }[] =>
+  Object.entries(configs).map(([name, value]) => ({ name, value }));
+
+/** The request replaces the whole configuration of a topic, so what was set by hand is sent along. Gives the topics that it changed. */
+async function configure(admin: Admin, plans: readonly TopicPlan[]): Promise<Set<string>> {
+  if (plans.length === 0) return new Set();
+  const described = await admin.describeConfigs({
+    includeSynonyms: false,
+    resources: plans.map(({ topic }) => ({ type: ConfigResourceTypes.TOPIC, name: topic })),
+  });
+  const current = new Map(
+    described.resources.map((r) => [
+      r.resourceName,
+      Object.fromEntries(r.configEntries.filter((e) => Number(e.configSource) === SET_ON_TOPIC).map((e) => [e.configName, e.configValue])),
+    ]),
+  );
+  const differing = plans.filter(({ topic, configs }) =>
+    Object.entries(configs).some(([name, value]) => current.get(topic)?.[name] !== value),
+  );
+  if (differing.length > 0) {
+    await admin.alterConfigs({
+      validateOnly: false,
+      resources: differing.map(({ topic, configs }) => ({
+        type: ConfigResourceTypes.TOPIC,
+        name: topic,
+        configEntries: entriesOf({ ...current.get(topic), ...configs }),
+      })),
+    });
+  }
+  return new Set(differing.map((plan) => plan.topic));
+}
+
+async function grow(admin: Admin, plans: readonly TopicPlan[]): Promise<Map<string, TopicChange['did']>> {
+  const done = new Map<string, TopicChange['did']>();
+  if (plans.length === 0) return done;
   const { topics } = await admin.fetchTopicMetadata({ topics: plans.map((p) => p.topic) });
   const counts = new Map(topics.map((t) => [t.name, t.partitions.length]));
-  const done = new Map<string, TopicChange['did']>();
-  const more = plans.filter((plan) => (counts.get(plan.topic) ?? 0) < plan.partitions);
-  for (const plan of plans) if ((counts.get(plan.topic) ?? 0) > plan.partitions) done.set(plan.topic, 'has more partitions than planned');
-  if (more.length > 0) await admin.createPartitions({ topicPartitions: more.map((plan) => ({ topic: plan.topic, count: plan.partitions })) });
-  for (const plan of more) done.set(plan.topic, 'partitions added');
+  for (const plan of plans) {
+    const count = counts.get(plan.topic) ?? 0;
+    if (count > plan.partitions) done.set(plan.topic, 'has more partitions than planned');
+    if (count >= plan.partitions) continue;
+    try {
+      await admin.createPartitions({ topicPartitions: [{ topic: plan.topic, count: plan.partitions }] });
+    } catch (error) {
+      // Another replica that starts just now was first.
+      if ((error as { type?: string }).type !== 'INVALID_PARTITIONS') throw error;
+    }
+    done.set(plan.topic, 'partitions added');
+  }
   return done;
+}
+
+/** A new partition has a leader in the metadata before that leader knows of it. */
+async function answering(admin: Admin, plans: readonly TopicPlan[]): Promise<void> {
+  const end = Date.now() + ANSWERING_MAX_MS;
+  for (const { topic } of plans) {
+    for (;;) {
+      try {
+        await admin.fetchTopicOffsets(topic);
+        break;
+      } catch (error) {
+        if (Date.now() > end) throw error;
+        await new Promise((resolve) => setTimeout(resolve, 100));
+      }
+    }
+  }
 }

@@ -50,7 +50,8 @@ export async function bootstrapDatabases(options: BootstrapOptions): Promise<Map
 /** For tests: drops the databases of a prefix, whoever is still connected. */
 export async function dropDatabases({ adminUrl, databasePrefix, password, services = DATABASE_SERVICES }: BootstrapOptions): Promise<void> {
   await withAdmin(adminUrl, async (admin) => {
-    for (const service of services) await admin.query(`DROP DATABASE IF EXISTS "${databaseUrls({ adminUrl, databasePrefix, password }, service).database}" WITH (FORCE)`);
+    for (const service of services)
+      await admin.query(`DROP DATABASE IF EXISTS "${databaseUrls({ adminUrl, databasePrefix, password }, service).database}" WITH (FORCE)`);
   });
 }
 
@@ -70,7 +71,9 @@ async function withAdmin<T>(adminUrl: string, work: (admin: Client) => Promise<T
 async function makeRole(admin: Client, role: string, password: string): Promise<void> {
   const { rowCount } = await admin.query('SELECT 1 FROM pg_roles WHERE rolname = $1', [role]);
   const verb = rowCount ? 'ALTER' : 'CREATE';
-  await admin.query(`${verb} ROLE ${admin.escapeIdentifier(role)} LOGIN NOSUPERUSER NOBYPASSRLS NOCREATEDB NOCREATEROLE PASSWORD ${admin.escapeLiteral(password)}`);
+  await admin.query(
+    `${verb} ROLE ${admin.escapeIdentifier(role)} LOGIN NOSUPERUSER NOBYPASSRLS NOCREATEDB NOCREATEROLE PASSWORD ${admin.escapeLiteral(password)}`,
+  );
   // Insert, lock, then read again in a new statement: that new statement must see what others committed meanwhile, whatever the server's default is.
   await admin.query(`ALTER ROLE ${admin.escapeIdentifier(role)} SET default_transaction_isolation = 'read committed'`);
 }

@@ -23,7 +23,13 @@ export interface CatalogTypes {
 }
 export type CatalogType = keyof CatalogTypes;
 
-const CONTRACTS = { tenant: TenantChanged, program: ProgramChanged, partner: PartnerChanged, link: LinkChanged, plan: PlanChanged } as const;
+const CONTRACTS = {
+  tenant: TenantChanged,
+  program: ProgramChanged,
+  partner: PartnerChanged,
+  link: LinkChanged,
+  plan: PlanChanged,
+} as const;
 /** Terms are never edited: each version is kept in a slot of its own. */
 const TERMS: readonly CatalogType[] = ['program', 'plan'];
 
@@ -31,7 +37,10 @@ const TERMS: readonly CatalogType[] = ['program', 'plan'];
  * Keeps the wanted types of the catalog in this service's `catalog_entities`. `changed` is called after each batch with what it brought, so
  * that a service can re-read what was pending on it; what it returns goes to the outbox.
  */
-export function catalogRoutes(types: readonly CatalogType[], changed?: (type: CatalogType, entities: readonly Entity[], tx: Tx) => Promise<readonly Outgoing[]>): Route[] {
+export function catalogRoutes(
+  types: readonly CatalogType[],
+  changed?: (type: CatalogType, entities: readonly Entity[], tx: Tx) => Promise<readonly Outgoing[]>,
+): Route[] {
   return types.map((type) =>
     on<Entity>(CONTRACTS[type] as never, async (events, tx) => {
       const entities = events.map((event: Received<Entity>) => event.data);
@@ -77,7 +86,11 @@ export async function linksByNumber(tx: Tx, wanted: readonly { tenantId: string;
 }
 
 /** Newest known state of entities. */
-export async function entitiesById<T extends CatalogType>(tx: Tx, type: T, wanted: readonly { tenantId: string; id: string }[]): Promise<CatalogTypes[T][]> {
+export async function entitiesById<T extends CatalogType>(
+  tx: Tx,
+  type: T,
+  wanted: readonly { tenantId: string; id: string }[],
+): Promise<CatalogTypes[T][]> {
   return read<CatalogTypes[T]>(
     tx,
     `SELECT DISTINCT ON (c.tenant_id, c.id) c.data FROM jsonb_to_recordset($1::jsonb) AS w("tenantId" uuid, id uuid) JOIN catalog_entities c ON c.tenant_id = w."tenantId" AND c.id = w.id AND c.type = $2
@@ -88,7 +101,11 @@ export async function entitiesById<T extends CatalogType>(tx: Tx, type: T, wante
 }
 
 /** Every version of terms (program, plan) that is known, oldest first; `termsInForce` picks. */
-export async function allVersions<T extends 'program' | 'plan'>(tx: Tx, type: T, wanted: readonly { tenantId: string; id: string }[]): Promise<CatalogTypes[T][]> {
+export async function allVersions<T extends 'program' | 'plan'>(
+  tx: Tx,
+  type: T,
+  wanted: readonly { tenantId: string; id: string }[],
+): Promise<CatalogTypes[T][]> {
   return read<CatalogTypes[T]>(
     tx,
     `SELECT c.data FROM (SELECT DISTINCT "tenantId", id FROM jsonb_to_recordset($1::jsonb) AS w("tenantId" uuid, id uuid)) w

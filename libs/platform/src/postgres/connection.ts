@@ -20,12 +20,17 @@ export class Connection extends Client {
 
   private endIfSilent(error: unknown): void {
     if (!(error instanceof Error) || error.message !== 'Query read timeout') return;
-    (this as unknown as { connection: { stream: { destroy(): void } } }).connection.stream.destroy();
+    const inner = this as unknown as { _queryable: boolean; connection: { stream: { destroy(): void } } };
+    // The pool asks this when the connection is given back, which may be before the socket has told of its end.
+    inner._queryable = false;
+    inner.connection.stream.destroy();
   }
 }
 
 const impatient = (config: unknown): unknown =>
-  typeof config === 'object' && config !== null && (config as { text?: string }).text === 'BEGIN' ? { ...config, query_timeout: BEGIN_TIMEOUT_MS } : config;
+  typeof config === 'object' && config !== null && (config as { text?: string }).text === 'BEGIN'
+    ? { ...config, query_timeout: BEGIN_TIMEOUT_MS }
+    : config;
 
 /** Ends a connection of its own within a second: on a silent one pg would wait for a farewell that never comes. */
 export async function endConnection(client: Client): Promise<void> {

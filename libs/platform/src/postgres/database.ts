@@ -29,7 +29,13 @@ const COLLISIONS_MAX = 5;
  * Opens one role's pool. The work of a transaction must bear being run again: collisions (deadlock, serialisation) are retried here.
  * Every failure of the world comes out as `InfrastructureError`; a lost connection never ends the process.
  */
-export function openDatabase<T extends Tx = Tx>({ url, poolMax, log, createClient, statementTimeoutMs = 20_000 }: DatabaseOptions<T>): Database<T> {
+export function openDatabase<T extends Tx = Tx>({
+  url,
+  poolMax,
+  log,
+  createClient,
+  statementTimeoutMs = 20_000,
+}: DatabaseOptions<T>): Database<T> {
   const adapter = new PrismaPg(
     {
       connectionString: url,
@@ -43,7 +49,10 @@ export function openDatabase<T extends Tx = Tx>({ url, poolMax, log, createClien
       query_timeout: statementTimeoutMs + 2_000,
       idle_in_transaction_session_timeout: 30_000,
     },
-    { onPoolError: (error) => log.debug({ err: error }, 'a pooled connection was lost'), onConnectionError: (error) => log.debug({ err: error }, 'a connection was lost') },
+    {
+      onPoolError: (error) => log.debug({ err: error }, 'a pooled connection was lost'),
+      onConnectionError: (error) => log.debug({ err: error }, 'a connection was lost'),
+    },
   );
   const client = (createClient ?? ((a: PrismaPg) => new PrismaClient({ adapter: a }) as unknown as TransactingClient<T>))(adapter);
   const retries = counter('baton_postgres_collisions_total', 'Transactions run again after a deadlock or serialisation failure');
@@ -61,11 +70,20 @@ export function openDatabase<T extends Tx = Tx>({ url, poolMax, log, createClien
   };
 }
 
-async function inTransaction<T extends Tx, R>(client: TransactingClient<T>, tenantIds: readonly string[] | null, work: (tx: T) => Promise<R>): Promise<R> {
+async function inTransaction<T extends Tx, R>(
+  client: TransactingClient<T>,
+  tenantIds: readonly string[] | null,
+  work: (tx: T) => Promise<R>,
+): Promise<R> {
   return client.$transaction(
     async (tx) => {
       // Local to the transaction: a session-level setting would leak to the next borrower of the connection.
-      if (tenantIds !== null) await tx.$queryRawUnsafe("SELECT set_config('app.tenants', $1, true), set_config('app.tenant', $2, true)", `{${tenantIds.join(',')}}`, tenantIds.length === 1 ? tenantIds[0] : '');
+      if (tenantIds !== null)
+        await tx.$queryRawUnsafe(
+          "SELECT set_config('app.tenants', $1, true), set_config('app.tenant', $2, true)",
+          `{${tenantIds.join(',')}}`,
+          tenantIds.length === 1 ? tenantIds[0] : '',
+        );
       return work(tx);
     },
     // READ COMMITTED is the role's default (`bootstrapDatabases`): naming it here would cost a round trip each time.

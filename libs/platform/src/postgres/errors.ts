@@ -25,7 +25,10 @@ const NAMES: readonly (readonly [RegExp, string])[] = [
 
 /** What pg says in words alone. Anchored: the words of a visitor, quoted in an error, must never look like a lost connection. */
 const WORDS: readonly (readonly [RegExp, string])[] = [
-  [/^(Connection terminated|Client has encountered a connection error|Client was closed|The server (closed|does not support SSL)|Cannot use a pool after calling end|read ECONN|write E|connect E)/, 'connection'],
+  [
+    /^(Connection terminated|Client has encountered a connection error|Client was closed|The server (closed|does not support SSL)|Cannot use a pool after calling end|read ECONN|write E|connect E)/,
+    'connection',
+  ],
   [/^(Query read timeout|timeout exceeded when trying to connect|timeout expired)/, 'timeout'],
 ];
 
@@ -40,7 +43,8 @@ export function classify(error: unknown): unknown {
 }
 
 /** Two transactions met; running this one again will most likely succeed. */
-export const isCollision = (error: unknown): boolean => error instanceof InfrastructureError && (error.kind === 'deadlock' || error.kind === 'serialisation');
+export const isCollision = (error: unknown): boolean =>
+  error instanceof InfrastructureError && (error.kind === 'deadlock' || error.kind === 'serialisation');
 
 /** Errors come nested: Prisma's holds the adapter's (`meta.driverAdapterError`), which holds the server's (`cause`). */
 function kindOf(error: unknown): string | undefined {

@@ -6,7 +6,11 @@ import type { Tx } from '../ports';
  * writing its event, so that ids follow versions. What consumers would refuse is refused here: throws `InvalidEvent`.
  * An event's own trace goes before the batch's.
  */
-export async function writeOutbox(tx: Tx, events: readonly (Outgoing & { readonly traceparent?: string })[], traceparent?: string): Promise<number> {
+export async function writeOutbox(
+  tx: Tx,
+  events: readonly (Outgoing & { readonly traceparent?: string })[],
+  traceparent?: string,
+): Promise<number> {
   if (events.length === 0) return 0;
   const rows = events.map((event) => {
     validated(event.contract, event.data);

@@ -47,7 +47,9 @@ describe('the Postgres half of the runtime', () => {
   });
 
   it('says which statement of which migration failed', async () => {
-    await expect(migrate({ ownerUrl: db.owner.replace(/\/\/[^@]*@/, '//nobody:wrong@'), folder })).rejects.toThrow(/migrating .*prisma failed: .*(authentication|password)/);
+    await expect(migrate({ ownerUrl: db.owner.replace(/\/\/[^@]*@/, '//nobody:wrong@'), folder })).rejects.toThrow(
+      /migrating .*prisma failed: .*(authentication|password)/,
+    );
   });
 
   it('shows a transaction its own tenants alone, over interleaved pooled transactions', async () => {
@@ -55,7 +57,11 @@ describe('the Postgres half of the runtime', () => {
     const tenants = [randomUUID(), randomUUID()];
     for (const tenant of tenants) {
       await database.transaction([tenant], (tx) =>
-        tx.$executeRawUnsafe(`INSERT INTO catalog_entities (tenant_id, type, id, slot, version, state, data) VALUES ($1::uuid, 'partner', $2::uuid, 0, 1, 'active', '{}')`, tenant, randomUUID()),
+        tx.$executeRawUnsafe(
+          `INSERT INTO catalog_entities (tenant_id, type, id, slot, version, state, data) VALUES ($1::uuid, 'partner', $2::uuid, 0, 1, 'active', '{}')`,
+          tenant,
+          randomUUID(),
+        ),
       );
     }
     const seen = await Promise.all(
@@ -70,7 +76,11 @@ describe('the Postgres half of the runtime', () => {
     for (const { mine, rows } of seen) expect(rows).toEqual(mine);
     await expect(
       database.transaction([tenants[0] as string], (tx) =>
-        tx.$executeRawUnsafe(`INSERT INTO catalog_entities (tenant_id, type, id, slot, version, state, data) VALUES ($1::uuid, 'partner', $2::uuid, 0, 1, 'active', '{}')`, tenants[1], randomUUID()),
+        tx.$executeRawUnsafe(
+          `INSERT INTO catalog_entities (tenant_id, type, id, slot, version, state, data) VALUES ($1::uuid, 'partner', $2::uuid, 0, 1, 'active', '{}')`,
+          tenants[1],
+          randomUUID(),
+        ),
       ),
     ).rejects.toThrow(/row-level security/);
   });
@@ -80,7 +90,12 @@ describe('the Postgres half of the runtime', () => {
     const tenant = randomUUID();
     const ids = [randomUUID(), randomUUID()].sort();
     await database.transaction([tenant], async (tx) => {
-      for (const id of ids) await tx.$executeRawUnsafe(`INSERT INTO catalog_entities (tenant_id, type, id, slot, version, state, data) VALUES ($1::uuid, 'link', $2::uuid, 0, 1, 'active', '{}')`, tenant, id);
+      for (const id of ids)
+        await tx.$executeRawUnsafe(
+          `INSERT INTO catalog_entities (tenant_id, type, id, slot, version, state, data) VALUES ($1::uuid, 'link', $2::uuid, 0, 1, 'active', '{}')`,
+          tenant,
+          id,
+        );
     });
     const touch = (order: string[]) =>
       database.transaction([tenant], async (tx) => {
@@ -90,7 +105,9 @@ describe('the Postgres half of the runtime', () => {
         }
       });
     await Promise.all([touch(ids), touch([...ids].reverse())]);
-    const rows = await database.transaction([tenant], (tx) => tx.$queryRawUnsafe<{ version: number }[]>('SELECT version FROM catalog_entities'));
+    const rows = await database.transaction([tenant], (tx) =>
+      tx.$queryRawUnsafe<{ version: number }[]>('SELECT version FROM catalog_entities'),
+    );
     expect(rows.map((r) => r.version)).toEqual([3, 3]);
   });
 
@@ -99,7 +116,14 @@ describe('the Postgres half of the runtime', () => {
     const other = await admin();
     const dying = database.untenanted((tx) => tx.$queryRawUnsafe('SELECT pg_sleep(20)::text'));
     const caught = dying.catch((error: unknown) => error);
-    await eventually(async () => (await other.query(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep(20)%' AND datname = current_database()`)).rowCount === 1);
+    await eventually(
+      async () =>
+        (
+          await other.query(
+            `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep(20)%' AND datname = current_database()`,
+          )
+        ).rowCount === 1,
+    );
     expect(await caught).toBeInstanceOf(InfrastructureError);
     await database.ping();
     const nowhere = openDatabase({ url: 'postgresql://a:b@127.0.0.1:1/none', poolMax: 1, log });

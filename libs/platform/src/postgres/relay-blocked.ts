@@ -24,13 +24,17 @@ export class BlockedKeys {
   due(): string[] {
     if (this.waits.size === 0) return [];
     const now = performance.now();
-    return [...this.waits].filter(([, wait]) => wait.untilMs <= now).slice(0, DUE_MAX).map(([key]) => key);
+    return [...this.waits]
+      .filter(([, wait]) => wait.untilMs <= now)
+      .slice(0, DUE_MAX)
+      .map(([key]) => key);
   }
 
   /** Gives how long the key waits now, in milliseconds. Throws `InfrastructureError` when there are too many. */
   block(key: string): number {
     const known = this.waits.get(key);
-    if (!known && this.waits.size >= KEYS_MAX) throw new InfrastructureError('kafka', 'refused', new Error(`${KEYS_MAX} keys wait already; do all topics exist?`));
+    if (!known && this.waits.size >= KEYS_MAX)
+      throw new InfrastructureError('kafka', 'refused', new Error(`${KEYS_MAX} keys wait already; do all topics exist?`));
     const waitMs = known ? Math.min(known.waitMs * 2, WAIT_MAX_MS) : FIRST_WAIT_MS;
     this.waits.set(key, { untilMs: performance.now() + waitMs, waitMs });
     this.count.set(this.waits.size);

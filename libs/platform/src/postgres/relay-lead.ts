@@ -74,7 +74,13 @@ export class Lead {
   }
 
   private async connect(): Promise<Client> {
-    const client = new Client({ connectionString: this.url, connectionTimeoutMillis: 3_000, query_timeout: 3_000, keepAlive: true, application_name: this.applicationName });
+    const client = new Client({
+      connectionString: this.url,
+      connectionTimeoutMillis: 3_000,
+      query_timeout: 3_000,
+      keepAlive: true,
+      application_name: this.applicationName,
+    });
     const lost = (): void => {
       if (this.client !== client) return;
       this.client = null;

@@ -59,7 +59,10 @@ export async function mark(tx: Tx, rows: readonly OutboxRow[]): Promise<number> 
   );
   if (marked.length === rows.length) return 0;
   const mine = new Set(marked.map((row) => row.id));
-  return sendNewestAgain(tx, rows.filter((row) => !mine.has(row.id)));
+  return sendNewestAgain(
+    tx,
+    rows.filter((row) => !mine.has(row.id)),
+  );
 }
 
 async function sendNewestAgain(tx: Tx, rows: readonly OutboxRow[]): Promise<number> {

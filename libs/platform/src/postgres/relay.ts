@@ -112,7 +112,9 @@ export class OutboxRelay implements Part {
     await this.lead.keep();
     await this.maintain();
     const retried = await this.retryBlocked();
-    const rows = await this.options.database.untenanted((tx) => unpublished(tx, this.blocked.keys(), this.options.batchMax ?? 1_000, BATCH_MAX_BYTES));
+    const rows = await this.options.database.untenanted((tx) =>
+      unpublished(tx, this.blocked.keys(), this.options.batchMax ?? 1_000, BATCH_MAX_BYTES),
+    );
     return retried + (await this.deliver(rows));
   }
 
@@ -160,7 +162,10 @@ export class OutboxRelay implements Part {
   private refuse(row: OutboxRow, error: Error): number {
     this.failed.inc({ reason: 'unsendable' });
     const waitMs = this.blocked.block(orderKey(row));
-    this.options.log.error({ topic: row.topic, messageKey: row.key, outboxId: row.id, error: error.message, waitMs }, 'Kafka refuses this message: its key waits');
+    this.options.log.error(
+      { topic: row.topic, messageKey: row.key, outboxId: row.id, error: error.message, waitMs },
+      'Kafka refuses this message: its key waits',
+    );
     return 0;
   }
 

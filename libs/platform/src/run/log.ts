@@ -9,6 +9,9 @@ export function createLog(service: string, level: string): Log {
     base: { service, pid: process.pid },
     timestamp: pino.stdTimeFunctions.isoTime,
     formatters: { level: (label) => ({ level: label }) },
-    redact: { paths: ['authorization', '*.authorization', 'email', '*.email', 'key', 'secret', '*.secret', 'password', '*.password'], censor: '[cut]' },
+    redact: {
+      paths: ['authorization', '*.authorization', 'email', '*.email', 'key', 'secret', '*.secret', 'password', '*.password'],
+      censor: '[cut]',
+    },
   });
 }

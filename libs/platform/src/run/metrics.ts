@@ -5,8 +5,12 @@ export const counter = (name: string, help: string, labelNames: string[] = []): 
   (register.getSingleMetric(name) as Counter | undefined) ?? new Counter({ name, help, labelNames });
 export const gauge = (name: string, help: string, labelNames: string[] = [], collect?: (this: Gauge) => void | Promise<void>): Gauge =>
   (register.getSingleMetric(name) as Gauge | undefined) ?? new Gauge({ name, help, labelNames, ...(collect ? { collect } : {}) });
-export const histogram = (name: string, help: string, labelNames: string[] = [], buckets = [0.001, 0.005, 0.02, 0.1, 0.5, 2, 10]): Histogram =>
-  (register.getSingleMetric(name) as Histogram | undefined) ?? new Histogram({ name, help, labelNames, buckets });
+export const histogram = (
+  name: string,
+  help: string,
+  labelNames: string[] = [],
+  buckets = [0.001, 0.005, 0.02, 0.1, 0.5, 2, 10],
+): Histogram => (register.getSingleMetric(name) as Histogram | undefined) ?? new Histogram({ name, help, labelNames, buckets });
 
 export function startMetrics(service: string): void {
   register.setDefaultLabels({ service });

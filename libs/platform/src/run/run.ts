@@ -52,7 +52,9 @@ export async function run<E extends BaseEnv>(service: Service<E>): Promise<void>
     process.exit(1);
   };
   process.on('uncaughtException', (error) => fatal(`uncaught: ${error.stack ?? error.message}`));
-  process.on('unhandledRejection', (error) => fatal(`unhandled rejection: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`));
+  process.on('unhandledRejection', (error) =>
+    fatal(`unhandled rejection: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`),
+  );
   try {
     await start(service, { service: service.service, env, log, fatal });
   } catch (error) {

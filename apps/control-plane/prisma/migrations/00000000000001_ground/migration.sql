@@ -38,34 +38,40 @@ SELECT baton_grant('outbox', 'INSERT', 'INSERT, SELECT');
 DO $$ BEGIN EXECUTE format('GRANT UPDATE (published_at) ON outbox TO %I', regexp_replace(current_user, '_owner$', '_worker')); END $$;
 
 -- Makes the partitions of this hour and the next three, drops those that are over and wholly published. Gives how many were dropped.
+-- A partition is made beside the table and attached, which does not wait for those who write; dropping one does, so it gives up soon and tries next time.
 CREATE FUNCTION baton_outbox_maintain() RETURNS int LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 DECLARE
   hour timestamptz;
-  part record;
+  part text;
   unsent boolean;
   dropped int := 0;
 BEGIN
-  -- One at a time; and never long in the way of those who write.
+  -- One at a time.
   IF NOT pg_try_advisory_xact_lock(hashtext('baton_outbox_maintain')) THEN RETURN 0; END IF;
-  SET LOCAL lock_timeout = '500ms';
+  SET LOCAL lock_timeout = '100ms';
   FOR i IN 0..3 LOOP
-    hour := date_trunc('hour', now()) + make_interval(hours => i);
+    hour := date_trunc('hour', now(), 'UTC') + make_interval(hours => i);
+    part := 'outbox_' || to_char(hour AT TIME ZONE 'UTC', 'YYYYMMDDHH24');
+    CONTINUE WHEN to_regclass(part) IS NOT NULL;
     BEGIN
-      EXECUTE format('CREATE TABLE IF NOT EXISTS %I PARTITION OF outbox FOR VALUES FROM (%L) TO (%L)', 'outbox_' || to_char(hour AT TIME ZONE 'UTC', 'YYYYMMDDHH24'), hour, hour + interval '1 hour');
-    EXCEPTION WHEN check_violation OR lock_not_available THEN NULL; -- rows of that hour lie in the default partition already, or somebody writes: next time
+      EXECUTE format('CREATE TABLE %I (LIKE outbox INCLUDING DEFAULTS INCLUDING CONSTRAINTS)', part);
+      EXECUTE format('ALTER TABLE outbox ATTACH PARTITION %I FOR VALUES FROM (%L) TO (%L)', part, hour, hour + interval '1 hour');
+    EXCEPTION
+      WHEN check_violation THEN NULL; -- rows of that hour lie in the default partition already, and stay there
+      WHEN lock_not_available THEN EXIT; -- somebody reads the default partition for long: next time
     END;
   END LOOP;
   FOR part IN SELECT c.relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid WHERE i.inhparent = 'outbox'::regclass AND c.relname ~ '^outbox_\d{10}$'
-      AND to_timestamp(right(c.relname, 10) || ' +00', 'YYYYMMDDHH24 TZH') < now() - interval '2 hours' LOOP
-    EXECUTE format('SELECT EXISTS (SELECT FROM %I WHERE published_at IS NULL)', part.relname) INTO unsent;
+      AND to_timestamp(right(c.relname, 10) || ' +00', 'YYYYMMDDHH24 TZH') < now() - interval '3 hours' ORDER BY 1 LOOP
+    EXECUTE format('SELECT EXISTS (SELECT FROM %I WHERE published_at IS NULL)', part) INTO unsent;
     CONTINUE WHEN unsent;
     BEGIN
-      EXECUTE format('DROP TABLE %I', part.relname);
+      EXECUTE format('DROP TABLE %I', part);
       dropped := dropped + 1;
-    EXCEPTION WHEN lock_not_available THEN NULL;
+    EXCEPTION WHEN lock_not_available THEN EXIT;
     END;
   END LOOP;
-  DELETE FROM outbox_default WHERE published_at < now() - interval '1 hour';
+  DELETE FROM outbox_default WHERE published_at < now() - interval '2 hours';
   RETURN dropped;
 END $$;
 REVOKE ALL ON FUNCTION baton_outbox_maintain() FROM PUBLIC;

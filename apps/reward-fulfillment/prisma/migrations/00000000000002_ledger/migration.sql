@@ -15,13 +15,6 @@ CREATE INDEX conversions_by_external_id ON conversions (tenant_id, external_id);
 -- For a version of terms that arrives after the conversions it applies to.
 CREATE INDEX conversions_by_program ON conversions (tenant_id, program_id, occurred_at);
 
--- One row a program: shared by what settles its conversions, exclusive to what changes its terms, so that neither misses the other.
-CREATE TABLE program_gates (
-  tenant_id uuid NOT NULL,
-  program_id uuid NOT NULL,
-  PRIMARY KEY (tenant_id, program_id)
-);
-
 -- When to settle a conversion again: a hold ends, or terms arrived. It names its tenant `owner`, since it lies outside tenancy: it is
 -- how a worker learns for which tenants there is work.
 CREATE TABLE revisits (
@@ -32,6 +25,7 @@ CREATE TABLE revisits (
   PRIMARY KEY (owner, conversion)
 );
 CREATE INDEX revisits_due ON revisits (due_at);
+CREATE INDEX revisits_awaiting_terms ON revisits (owner) WHERE why = 'awaits_terms';
 
 CREATE TABLE rewards (
   tenant_id uuid NOT NULL,
@@ -114,7 +108,6 @@ END $$;
 CREATE TRIGGER entries_balance AFTER INSERT ON entries REFERENCING NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION ledger_refuse_unbalanced();
 
 SELECT baton_protect('conversions', 'SELECT', 'SELECT, INSERT, UPDATE');
-SELECT baton_protect('program_gates', '', 'SELECT, INSERT, UPDATE');
 SELECT baton_protect('rewards', 'SELECT', 'SELECT, INSERT, UPDATE');
 SELECT baton_protect('postings', 'SELECT', 'SELECT, INSERT');
 SELECT baton_protect('entries', 'SELECT', 'SELECT, INSERT');

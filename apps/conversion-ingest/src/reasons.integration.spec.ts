@@ -1,0 +1,152 @@
+import { REASON_CODES, type ReasonCode } from '@baton/contracts';
+import { mintApiKey } from '@baton/platform';
+import { serve, type TestDatabase, testDatabase } from '@baton/platform/testing';
+import { eventually, ownPrefix, stores } from '@baton/testing';
+import fc from 'fast-check';
+import { randomUUID } from 'node:crypto';
+import { type Account, apiKey, type Asking, type Json, openWorld, order, program, type World } from './ingest.world';
+
+const DAY_MS = 86_400_000;
+const PAUSED = '22222222-2222-4222-8222-222222222222';
+/** The others are the catalog's, or need a store to be down (outage.integration.spec.ts). */
+const ELSEWHERE: readonly string[] =
+  'operator_only tenant_missing tenant_mismatch slug_taken key_taken destination_refused partner_unknown terms_in_past deleted over_quota unavailable internal'.split(
+    ' ',
+  );
+
+describe('every answer', () => {
+  let db: TestDatabase;
+  let world: World;
+  let acme: Account;
+  let readOnly: string;
+  const call = (path: string, body: unknown, asking: Asking = {}) => world.call(path, body, { key: acme.key, ...asking });
+  const convert = (more: Json = {}, asking: Asking = {}) => call('/v1/conversions', order(more), asking);
+
+  beforeAll(async () => {
+    const prefix = ownPrefix();
+    db = await testDatabase('conversion-ingest', { adminUrl: stores().postgresAdminUrl, prefix });
+    world = await openWorld({ ...stores(), prefix, db, serve });
+    acme = await world.account(11);
+    const key = apiKey(acme.tenantId, { scopes: ['receipts:read'] });
+    readOnly = key.text;
+    await world.publish([program(acme.tenantId, PAUSED, 1, 'disabled'), key.event]);
+    for (const known of [acme.key, readOnly]) await eventually(() => world.knows(known), 60_000);
+    await eventually(async () => (await convert({ program_id: PAUSED })).json['code'] === 'program_paused', 20_000);
+  }, 120_000);
+  afterAll(async () => {
+    await world?.close();
+    await db?.drop();
+  }, 60_000);
+
+  const fixtures: Partial<Record<ReasonCode, () => ReturnType<typeof call>>> = {
+    accepted: () => convert(),
+    duplicate: async () => (
+      await call('/v1/reversals', { external_id: 'twice' }),
+      call('/v1/reversals', { external_id: 'twice' }, { replica: 1 })
+    ),
+    conflict: async () => (
+      await convert({ external_id: 'conflict' }),
+      convert({ external_id: 'conflict', amount_minor: 1 }, { replica: 1 })
+    ),
+    click_forged: () => convert({ customer_id: null, click_id: acme.click.toLowerCase() }),
+    evidence_missing: () => convert({ customer_id: null }),
+    program_unknown: () => convert({ program_id: randomUUID() }),
+    program_paused: () => convert({ program_id: PAUSED }),
+    currency_unknown: () => convert({ currency: 'eur' }),
+    currency_mismatch: async () => (
+      await convert({ external_id: 'reversed' }),
+      call('/v1/reversals', { external_id: 'reversed', currency: 'USD' })
+    ),
+    amount_invalid: () => convert({ amount_minor: 1.5 }),
+    reversal_id_missing: () => call('/v1/reversals', { external_id: 'reversed', amount_minor: 1 }),
+    identifiers_missing: () => call('/v1/identities', { customer_id: 'c' }),
+    too_old: () => convert({ occurred_at: new Date(Date.now() - 401 * DAY_MS).toISOString() }),
+    in_future: () => convert({ occurred_at: new Date(Date.now() + 600_000).toISOString() }),
+    malformed: () => convert({ metadata: { a: 'x\u0000' } }),
+    too_large: () => convert({ metadata: { a: 'x'.repeat(70_000) } }),
+    unsupported_media_type: () => call('/v1/conversions', 'a=b', { headers: { 'content-type': 'application/x-www-form-urlencoded' } }),
+    unauthorised: () => convert({}, { key: mintApiKey(false).text }),
+    scope_missing: () => convert({}, { key: readOnly }),
+    not_found: () => call('/v1/receipts/not-one', undefined),
+  };
+  const countRows = async () =>
+    (await world.rows('SELECT (SELECT count(*)::int FROM facts) AS facts, (SELECT count(*)::int FROM outbox) AS outbox'))[0] as {
+      facts: number;
+      outbox: number;
+    };
+
+  it.each(Object.keys(REASON_CODES).filter((code) => !ELSEWHERE.includes(code)))(
+    '%s: has its status, is counted, and nothing is stored unless it is accepted',
+    async (name) => {
+      const code = name as ReasonCode;
+      const fixture = fixtures[code] as () => ReturnType<typeof call>;
+      const answer = await fixture();
+      expect([answer.headers.get('baton-reason'), answer.status]).toEqual([code, REASON_CODES[code].status]);
+      if (answer.status >= 400)
+        expect(answer.json).toMatchObject({ code, status: answer.status, title: expect.any(String), detail: expect.any(String) });
+      // What a fixture needs beforehand is stored by now: the second time only the answer in question could add a row.
+      const before = await countRows();
+      await fixture();
+      const after = await countRows();
+      expect(after.facts - before.facts).toBe(code === 'accepted' ? 1 : 0);
+      expect(after.facts).toBe(after.outbox);
+      if (code === 'not_found') return;
+      const metrics = await (await fetch(`${world.replicas[0]?.url}/metrics`)).text();
+      expect(metrics).toMatch(new RegExp(`baton_ingest_requests_total\\{[^}]*verdict="(accepted|duplicate|rejected)",reason="${code}"`));
+    },
+  );
+
+  it('keeps to the API’s description', async () => {
+    const { paths } = (await world.call('/openapi.json', undefined)).json as { paths: Json };
+    expect(Object.keys(paths).sort()).toEqual(['/v1/conversions', '/v1/identities', '/v1/receipts', '/v1/receipts/{id}', '/v1/reversals']);
+  });
+
+  it('is no 5xx, whatever the body, and what was stored is exactly what was said to be', async () => {
+    const { tenantId, key } = await world.account(15);
+    await eventually(() => world.knows(key), 20_000);
+    const occurred_at = new Date().toISOString();
+    const shapes: Record<string, Json> = {
+      '/v1/conversions': order({
+        click_id: acme.click,
+        email: 'a@b',
+        occurred_at,
+        quantity: 1,
+        line_items: [{ amount_minor: 1 }],
+        metadata: { a: 'b' },
+        sub_ids: {},
+      }),
+      '/v1/reversals': { external_id: 'x', reversal_id: 'r', amount_minor: 1, currency: 'EUR', reason: 'none', occurred_at },
+      '/v1/identities': { click_id: acme.click, customer_id: 'c', email: 'a@b', visitor_id: 'v' },
+    };
+    const value = fc.oneof(
+      fc.jsonValue({ maxDepth: 4, stringUnit: 'binary' }),
+      fc.string({ unit: 'binary' }),
+      fc.constant('\ud800'),
+      fc.double(),
+    );
+    const bodies = fc.constantFrom(...Object.keys(shapes)).chain((path) => {
+      const fields = Object.keys(shapes[path] as Json);
+      return fc.record({
+        path: fc.constant(path),
+        fields: fc.subarray(fields, { minLength: 3 }),
+        id: fc.oneof(fc.uuid(), fc.string({ unit: 'binary', maxLength: 300 })),
+        wild: fc.dictionary(fc.oneof(fc.constantFrom(...fields), fc.string({ unit: 'binary' })), value, { maxKeys: 2 }),
+      });
+    });
+    let accepted = 0;
+    await fc.assert(
+      fc.asyncProperty(bodies, async ({ path, fields, id, wild }) => {
+        const body = Object.fromEntries(
+          fields.map((field) => [field, field.endsWith('_id') && field !== 'click_id' ? id : shapes[path]?.[field]]),
+        );
+        const answer = await call(path, { ...body, ...wild }, { key });
+        if (answer.status === 201) accepted++;
+        if (answer.status >= 500) throw new Error(answer.text);
+      }),
+      { numRuns: 500 },
+    );
+    expect(accepted).toBeGreaterThan(10);
+    expect(await world.rows('SELECT 1 FROM facts WHERE tenant_id = $1', tenantId)).toHaveLength(accepted);
+    expect(await world.rows(`SELECT 1 FROM outbox WHERE headers->>'ce_tenant' = $1`, tenantId)).toHaveLength(accepted);
+  }, 60_000);
+});

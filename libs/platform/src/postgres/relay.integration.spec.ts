@@ -1,0 +1,226 @@
+import { eventually as eventuallyWithin, ownPrefix, stores } from '@baton/testing';
+import { join } from 'node:path';
+import { Client } from 'pg';
+import { type OutgoingMessage, type Producer, UnsendableMessage } from '../kafka/producer';
+import { InfrastructureError } from '../ports';
+import { createLog } from '../run/log';
+import { type TestDatabase, testDatabase } from '../testing';
+import { openDatabase } from './database';
+import { OutboxRelay } from './relay';
+import { Lead } from './relay-lead';
+import { mark, unpublished } from './relay-rows';
+
+// A database is made and migrated: seconds, where the machine is busy.
+jest.setTimeout(60_000);
+const eventually = <T>(check: () => T | Promise<T>, deadlineMs = 30_000, everyMs = 25) => eventuallyWithin(check, deadlineMs, everyMs);
+
+const log = createLog('test', 'silent');
+const folder = join(__dirname, '../../prisma');
+
+/** Keeps what was sent in the order in which a topic would; `before` is where a request can be held up or refused on its way. */
+class Wire {
+  readonly topic: string[] = [];
+  readonly requests: OutgoingMessage[][] = [];
+  producer(before: (messages: readonly OutgoingMessage[]) => Promise<void> = async () => undefined): Producer {
+    return {
+      send: async (messages) => {
+        await before(messages);
+        this.requests.push([...messages]);
+        this.topic.push(...messages.map((m) => `${String(m.key)}:${String(m.value)}`));
+      },
+      close: async () => undefined,
+    };
+  }
+}
+
+function gate(): { opened: Promise<void>; open: () => void } {
+  let open!: () => void;
+  const opened = new Promise<void>((resolve) => (open = resolve));
+  return { opened, open };
+}
+
+describe('the outbox relay', () => {
+  let db: TestDatabase;
+  let admin: Client;
+  const closing: (() => Promise<unknown>)[] = [];
+  const open = () => {
+    const database = openDatabase({ url: db.worker, poolMax: 6, log });
+    closing.push(() => database.close());
+    return database;
+  };
+  const write = (key: string, value: string) =>
+    admin.query(`INSERT INTO outbox (topic, key, headers, value) VALUES ('baton.rewards.v1', $1, '{}', $2)`, [key, value]);
+  const relay = async (service: string, producer: Producer) => {
+    const part = new OutboxRelay({ service, url: db.worker, database: open(), producer, log });
+    await part.start();
+    closing.push(() => part.stop());
+    return part;
+  };
+  const cutOff = (service: string) =>
+    admin.query(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = $1 AND datname = current_database()`, [
+      `${service} relay`,
+    ]);
+  const unsent = async () => Number((await admin.query('SELECT count(*) FROM outbox WHERE published_at IS NULL')).rows[0].count);
+
+  beforeAll(async () => {
+    db = await testDatabase('attribution', { adminUrl: stores().postgresAdminUrl, prefix: ownPrefix(), folder });
+    admin = new Client({ connectionString: db.adminUrl });
+    await admin.connect();
+  });
+  beforeEach(() => admin.query('TRUNCATE outbox'));
+  afterEach(async () => {
+    for (const close of closing.splice(0).reverse()) await close();
+  });
+  afterAll(async () => {
+    await admin.end();
+    await db.drop();
+  });
+
+  it('takes over when the leader loses its connection, and the topic ends with the newest version though the old leader delivers late', async () => {
+    const wire = new Wire();
+    const [held, go] = [gate(), gate()];
+    let first = true;
+    await relay(
+      'one',
+      wire.producer(async () => {
+        if (!first) return;
+        first = false;
+        held.open();
+        await go.opened;
+      }),
+    );
+    await write('k', 'v1');
+    await held.opened;
+    // Version 1 is on its way and hangs. The leader is cut off; the other leads, and sends both versions.
+    await relay('two', wire.producer());
+    await cutOff('one');
+    await eventually(() => wire.topic.includes('k:v1'));
+    await write('k', 'v2');
+    await eventually(async () => wire.topic.includes('k:v2') && (await unsent()) === 0);
+    expect(wire.topic).toEqual(['k:v1', 'k:v2']);
+    // Now the old one's request arrives, behind version 2.
+    go.open();
+    await eventually(() => wire.topic.length >= 4 && wire.topic.at(-1) === 'k:v2');
+    expect(wire.topic).toEqual(['k:v1', 'k:v2', 'k:v1', 'k:v2']);
+  });
+
+  it('sends both again where the old leader delivers late while the new one is sending a still newer version', async () => {
+    const database = open();
+    for (const version of ['v1', 'v2']) await write('k', version);
+    const [v1, v2] = await database.untenanted((tx) => unpublished(tx, [], 10, 1_000));
+    await database.untenanted((tx) => mark(tx, [v1!, v2!]));
+    await write('k', 'v3');
+    const newLeader = await database.untenanted((tx) => unpublished(tx, [], 10, 1_000));
+    expect(newLeader.map((row) => row.value)).toEqual(['v3']);
+    // The old leader marks its late version 1 between the new leader's send and its mark.
+    expect(await database.untenanted((tx) => mark(tx, [v1!]))).toBe(1);
+    await database.untenanted((tx) => mark(tx, newLeader));
+    expect((await database.untenanted((tx) => unpublished(tx, [], 10, 1_000))).map((row) => row.value)).toEqual(['v2', 'v3']);
+  });
+
+  it('leads no more after a freeze that outlasts what the server promised, though its last question was answered', async () => {
+    const lead = new Lead(db.worker, 'frozen relay');
+    closing.push(() => lead.drop());
+    expect(await lead.take()).toBe(true);
+    expect(await lead.confirm()).toBeGreaterThan(4_000);
+    const answer = lead.confirm();
+    // The whole process stands still between the question and its answer.
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 6_200);
+    await expect(answer).rejects.toBeInstanceOf(InfrastructureError);
+    expect(lead.isHeld).toBe(false);
+  });
+
+  it('lets another lead within seconds when the leader has fallen silent', async () => {
+    const [silent, other] = [new Lead(db.worker, 'silent relay'), new Lead(db.worker, 'other relay')];
+    closing.push(
+      () => silent.drop(),
+      () => other.drop(),
+    );
+    expect(await silent.take()).toBe(true);
+    expect(await other.take()).toBe(false);
+    await eventually(() => other.take(), 30_000, 500);
+    await expect(silent.confirm()).rejects.toBeInstanceOf(InfrastructureError);
+  });
+
+  it('stops the key of a message that Kafka refuses, and no other; goes on with it in order when Kafka takes it', async () => {
+    const wire = new Wire();
+    let refuses = true;
+    for (let i = 0; i < 40; i++) await write(`k${i % 8}`, `${Math.floor(i / 8)}`);
+    await relay(
+      'one',
+      wire.producer(async (messages) => {
+        if (refuses && messages.some((m) => m.key === 'k3' && m.value === '1')) throw new UnsendableMessage('MESSAGE_TOO_LARGE');
+      }),
+    );
+    await eventually(async () => (await unsent()) === 4);
+    expect(wire.topic.filter((m) => m.startsWith('k3:'))).toEqual(['k3:0']);
+    expect(new Set(wire.topic).size).toBe(36);
+    refuses = false;
+    await eventually(async () => (await unsent()) === 0);
+    expect(wire.topic.filter((m) => m.startsWith('k3:'))).toEqual(['k3:0', 'k3:1', 'k3:2', 'k3:3', 'k3:4']);
+    for (let k = 0; k < 8; k++)
+      expect([...new Set(wire.topic.filter((m) => m.startsWith(`k${k}:`)))]).toEqual([0, 1, 2, 3, 4].map((v) => `k${k}:${v}`));
+  });
+
+  it('goes on after Kafka failed, and loses nothing', async () => {
+    const wire = new Wire();
+    let failures = 3;
+    await write('k', 'v1');
+    await relay(
+      'one',
+      wire.producer(async () => {
+        if (failures-- > 0) throw new InfrastructureError('kafka', 'timeout');
+      }),
+    );
+    await write('k', 'v2');
+    await eventually(async () => (await unsent()) === 0);
+    expect(wire.topic).toEqual(['k:v1', 'k:v2']);
+  });
+
+  it('takes no more than a few megabytes at once, however large the rows', async () => {
+    await admin.query(
+      `INSERT INTO outbox (topic, key, headers, value) SELECT 'baton.rewards.v1', 'k' || n, '{}', repeat('x', 250000) FROM generate_series(1, 60) AS n ORDER BY n`,
+    );
+    const wire = new Wire();
+    await relay('one', wire.producer());
+    await eventually(async () => (await unsent()) === 0);
+    expect(wire.topic).toHaveLength(60);
+    expect(Math.max(...wire.requests.map((request) => request.length))).toBeLessThanOrEqual(17);
+  });
+
+  it('lets nobody who writes wait while it makes partitions', async () => {
+    await admin.query(
+      `DO $$ DECLARE part text; BEGIN FOR part IN SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = 'outbox'::regclass AND inhrelid::regclass::text <> 'outbox_default' LOOP EXECUTE 'DROP TABLE ' || part; END LOOP; END $$`,
+    );
+    const writer = new Client({ connectionString: db.adminUrl });
+    await writer.connect();
+    closing.push(() => writer.end());
+    await admin.query(`SELECT baton_outbox_maintain()`).catch(() => undefined);
+    await admin.query(`DROP TABLE outbox_${new Date(Date.now() + 3 * 3_600_000).toISOString().replace(/[-T]/g, '').slice(0, 10)}`);
+    await writer.query(`BEGIN; INSERT INTO outbox (topic, key, headers, value) VALUES ('t', 'k', '{}', 'v')`);
+    await open().untenanted((tx) => tx.$queryRawUnsafe('SELECT baton_outbox_maintain()'));
+    await writer.query('COMMIT');
+    const { rows } = await admin.query(`SELECT count(*)::int AS parts FROM pg_inherits WHERE inhparent = 'outbox'::regclass`);
+    expect(rows[0].parts).toBe(5);
+  });
+
+  it('drops a partition that is over when all of it was sent, and not before', async () => {
+    const old = new Date(Date.now() - 30 * 3_600_000);
+    old.setUTCMinutes(0, 0, 0);
+    const name = `outbox_${old.toISOString().replace(/[-T]/g, '').slice(0, 10)}`;
+    await admin.query(`SET ROLE baton_attribution_owner`);
+    await admin.query(
+      `CREATE TABLE ${name} PARTITION OF outbox FOR VALUES FROM ('${old.toISOString()}') TO ('${new Date(old.getTime() + 3_600_000).toISOString()}')`,
+    );
+    await admin.query('RESET ROLE');
+    await admin.query(`INSERT INTO outbox (created_at, topic, key, headers, value) VALUES ($1, 't', 'k', '{}', 'v')`, [
+      new Date(old.getTime() + 60_000),
+    ]);
+    const maintain = async () =>
+      (await open().untenanted((tx) => tx.$queryRawUnsafe<{ dropped: number }[]>('SELECT baton_outbox_maintain() AS dropped')))[0]!.dropped;
+    expect(await maintain()).toBe(0);
+    await admin.query(`UPDATE outbox SET published_at = now()`);
+    expect(await maintain()).toBe(1);
+    expect((await admin.query('SELECT to_regclass($1) AS name', [name])).rows[0].name).toBeNull();
+  });
+});
