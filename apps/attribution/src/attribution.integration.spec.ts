@@ -96,6 +96,19 @@ describe('attribution on Postgres', () => {
     expect((await of('o1')).revision).toBe(2);
   });
 
+  it('says anew by what a click is tied, when a fact names click and customer together whom others had already joined', async () => {
+    const clickId = clickIdOf(tenant, 1, at(0));
+    const [c, v, k] = [
+      { kind: 'click_id', value: clickId } as const,
+      { kind: 'visitor_id', value: 'v' } as const,
+      { kind: 'customer_id', value: 'k' } as const,
+    ];
+    await given(identity(tenant, c, v), identity(tenant, v, k), conversion(tenant, 'o', at(5), { customerId: 'k' }));
+    expect(await said('o')).toEqual([1, 'attributed', 'credited', clickId, 'identity']);
+    await given(identity(tenant, c, k));
+    expect(await said('o')).toEqual([2, 'attributed', 'credited', clickId, 'customer_id']);
+  });
+
   it('takes refunds off whenever they come, and never below zero', async () => {
     await given(reversal(tenant, 'o', 'b', 5_000, at(20)));
     await given(conversion(tenant, 'o', at(5), { clickId: clickIdOf(tenant, 1, at(0)) }));
