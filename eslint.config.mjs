@@ -48,6 +48,12 @@ const PURE = {
   },
 };
 
+/** What Node gives to the launcher's plain scripts. */
+const SCRIPT_GLOBALS = [
+  ...['process', 'console', 'Buffer', 'URL', 'AbortSignal', 'Headers', 'fetch', 'performance', 'WebAssembly'],
+  ...['setTimeout', 'clearTimeout', 'setInterval', 'clearInterval', 'setImmediate', 'require', 'module', '__dirname'],
+];
+
 export default tseslint.config(
   { ignores: ['**/dist/**', '**/generated/**', '**/.baton/**', '**/.nx/**', '**/node_modules/**'] },
   js.configs.recommended,
@@ -104,5 +110,10 @@ export default tseslint.config(
     },
   },
   PURE,
+  {
+    files: ['**/*.mjs', '**/*.cjs'],
+    languageOptions: { globals: Object.fromEntries(SCRIPT_GLOBALS.map((name) => [name, 'readonly'])) },
+    rules: { '@typescript-eslint/no-require-imports': 'off' },
+  },
   { languageOptions: { parserOptions: { tsconfigRootDir: fileURLToPath(new URL('.', import.meta.url)) } } },
 );

@@ -267,12 +267,12 @@ async function verify(platform, clients, exits, outage) {
   check('conversion-ingest died between commit and answer', crashed('conversion-ingest', 'ingest:committed'));
   check('every service was killed', outage.killed.length === 6, String(outage.killed));
   await verifyPoison(platform, clients[0].program, exits, check);
-  await verifyReplay(platform, kafka, quiet, check);
+  await verifyReplay(platform, kafka, quiet, state, check);
   return checks;
 }
 
 /** Everything is handled once more from the beginning of every topic: nothing may change. There is no inbox to truncate: facts are their own. */
-async function verifyReplay(platform, kafka, quiet, check) {
+async function verifyReplay(platform, kafka, quiet, state, check) {
   const ledger = async () => {
     const [{ hash }] = await platform.query('reward-fulfillment', 'SELECT baton_ledger_hash() AS hash');
     const [counts] = await platform.query(
@@ -288,12 +288,17 @@ async function verifyReplay(platform, kafka, quiet, check) {
   const lag = Object.values(await kafka.lag(GROUPS)).reduce((sum, n) => sum + n, 0);
   for (const replica of platform.replicas) await replica.start();
   await Promise.all(platform.replicas.map((replica) => replica.ready()));
-  await waitFor('lag and outbox at 0 after the replay', async () => (await quiet()) && (await pause(700), await quiet()), HEAL_MS, 500);
+  const drained = await waitFor(
+    'the end of the replay',
+    async () => (await quiet()) && (await pause(700), await quiet()),
+    HEAL_MS,
+    500,
+  ).catch(() => false);
   const after = await ledger();
   check(
     `every message handled once more (${lag} of them): the ledger's hash, its postings and the revisions are unchanged`,
-    before === after && lag > 0,
-    after,
+    drained && before === after && lag > 0,
+    drained ? after : JSON.stringify(state),
   );
 }
 

@@ -17,6 +17,11 @@ export function lint() {
   const said = `${stdout}${stderr}`;
   if (status !== 0) throw new Trouble(`The linter found problems:\n${said}`);
   if (/No cached ProjectGraph/.test(said)) throw new Trouble(`The module boundaries were not checked (no project graph):\n${said}`);
+  const scripts = spawnSync('npx', ['eslint', '--max-warnings', '0', 'deploy', 'libs/*/*.{mjs,cjs}', 'apps/*/*.{mjs,cjs}', '*.{mjs,cjs}'], {
+    cwd: ROOT,
+    encoding: 'utf8',
+  });
+  if (scripts.status !== 0) throw new Trouble(`The linter found problems in the scripts:\n${scripts.stdout}${scripts.stderr}`);
   const { status: formatStatus, stdout: unformatted } = spawnSync(
     'npx',
     ['prettier', '--list-different', 'apps/**/*.ts', 'libs/**/*.ts', 'deploy/**/*.mjs', '*.{mjs,cjs}'],
