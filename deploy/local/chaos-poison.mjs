@@ -9,6 +9,8 @@ import { ROOT, secrets } from './settings.mjs';
 
 const require = createRequire(import.meta.url);
 const GOOD = 10_000;
+/** Slow enough that a delay can only come from the poison, not from a queue. */
+const PER_SECOND = 500;
 const TOPIC = 'baton.clicks.v1';
 const DLQ = `${TOPIC}.dlq.attribution`;
 /** No partition may be held up longer than this by what happens in another. */
@@ -76,7 +78,7 @@ export async function verifyPoison(platform, program, exits, check) {
   const [before, exitsBefore] = [(await kafka.readAll(DLQ)).length, exits.length];
   let worstS = 0;
   const measuring = setInterval(() => void oldest(platform).then((seconds) => (worstS = Math.max(worstS, seconds))), 200);
-  await kafka.produce(TOPIC, messages);
+  await kafka.produce(TOPIC, messages, PER_SECOND);
   const ids = good.map(({ clickId }) => clickId);
   const stored = async () =>
     (await platform.query('attribution', 'SELECT count(*)::int AS n FROM clicks WHERE filled AND click_id = ANY ($1)', [ids]))[0].n;

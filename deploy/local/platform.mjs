@@ -125,11 +125,19 @@ function kafkaOf({ KAFKA_BROKERS, TOPIC_PREFIX }) {
       await withAdmin((admin) => admin.deleteGroups([groupId])).catch(() => {});
       return messages;
     },
-    async produce(topic, messages) {
+    /** Sends messages, so many a second. A large one goes alone: a batch has the same limit as a message. */
+    async produce(topic, messages, perSecond) {
       const producer = client.producer({ allowAutoTopicCreation: false });
       await producer.connect();
-      for (let from = 0; from < messages.length; from += 1_000)
-        await producer.send({ topic: TOPIC_PREFIX + topic, acks: -1, messages: messages.slice(from, from + 1_000) });
+      const send = (some) => producer.send({ topic: TOPIC_PREFIX + topic, acks: -1, messages: some });
+      const started = Date.now();
+      for (let from = 0; from < messages.length; from += 200) {
+        const slice = messages.slice(from, from + 200);
+        const isLarge = ({ value }) => (value?.length ?? 0) > 100_000;
+        await send(slice.filter((message) => !isLarge(message)));
+        for (const large of slice.filter(isLarge)) await send([large]);
+        await new Promise((resolve) => setTimeout(resolve, Math.max(0, started + ((from + 200) * 1_000) / perSecond - Date.now())));
+      }
       await producer.disconnect();
     },
     deadLetters: () =>
