@@ -1,26 +1,9 @@
-import { parseClickIdKeys } from '@baton/contracts';
-import { EnvWhole, ServiceEnv } from '@baton/platform';
-import { Matches, MinLength, ValidateBy } from 'class-validator';
-
-const IsClickIdKeys = () =>
-  ValidateBy({
-    name: 'clickIdKeys',
-    validator: {
-      validate: (value: unknown) => {
-        try {
-          return typeof value === 'string' && parseClickIdKeys(value).keys.size > 0;
-        } catch {
-          return false;
-        }
-      },
-      // The value is a secret: it is not shown.
-      defaultMessage: () => 'CLICK_ID_KEYS must look like "1:<64 hex digits>[,0:<64 hex digits>…]", key ids 0 to 15, each once',
-    },
-  });
+import { EnvClickIdKeys, EnvWhole, ServiceEnv } from '@baton/platform';
+import { Matches, MinLength } from 'class-validator';
 
 export class Env extends ServiceEnv {
   /** The same keys that click-redirect signs with: retired ones stay until the longest window is over. */
-  @IsClickIdKeys() CLICK_ID_KEYS!: string;
+  @EnvClickIdKeys() CLICK_ID_KEYS!: string;
   /** E-mail addresses are kept as an HMAC under this key alone. Another key makes other people of the same addresses. */
   @MinLength(32, { message: 'EMAIL_HASH_KEY must have at least 32 characters, such as `openssl rand -hex 32` prints' })
   EMAIL_HASH_KEY!: string;

@@ -1,6 +1,7 @@
 import 'reflect-metadata';
+import { parseClickIdKeys } from '@baton/contracts';
 import { plainToInstance, Transform } from 'class-transformer';
-import { IsIn, IsInt, IsOptional, IsString, Matches, Max, Min, validateSync } from 'class-validator';
+import { IsIn, IsInt, IsOptional, IsString, Matches, Max, Min, ValidateBy, validateSync } from 'class-validator';
 
 /** A whole number from the environment. */
 export const EnvWhole =
@@ -17,6 +18,26 @@ export const EnvFlag = (): PropertyDecorator => (target, name) => {
   Transform(({ value }) => (value === 'true' ? true : value === 'false' ? false : (value as unknown)))(target, name);
   IsIn([true, false])(target, name);
 };
+
+/** Text that a parser of ours takes. What the parser throws may hold a secret, so the message is our own and never shows the value. */
+export const EnvParsed = (parse: (text: string) => unknown, message: string): PropertyDecorator =>
+  ValidateBy({
+    name: 'parsed',
+    validator: {
+      validate: (value) => {
+        try {
+          return typeof value === 'string' && parse(value) !== undefined;
+        } catch {
+          return false;
+        }
+      },
+      defaultMessage: () => message,
+    },
+  });
+
+/** The keys of click ids, the same in every service that signs or checks them. */
+export const EnvClickIdKeys = (): PropertyDecorator =>
+  EnvParsed(parseClickIdKeys, 'CLICK_ID_KEYS must look like "1:<64 hex digits>[,0:<64 hex digits>…]", key ids 0 to 15, each once');
 
 const LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'];
 
