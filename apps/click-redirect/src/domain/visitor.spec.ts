@@ -12,7 +12,8 @@ const IPAD =
 
 describe('bots', () => {
   it('takes no person for a bot: that would cost a partner money', () => expect(agents.people.filter(isBot)).toEqual([]));
-  it('knows most bots', () => expect(agents.bots.filter(isBot).length / agents.bots.length).toBeGreaterThanOrEqual(0.75));
+  // The sample holds plain HTTP clients too, which count: somebody sent them.
+  it('knows most of a sample of bots', () => expect(agents.bots.filter(isBot).length / agents.bots.length).toBeGreaterThanOrEqual(0.6));
   it.each([
     'facebookexternalhit/1.1 (+http://www.facebook.com/externalhit_uatext.php)',
     'WhatsApp/2.23.20.0',
@@ -21,11 +22,11 @@ describe('bots', () => {
     'Slackbot-LinkExpanding 1.0 (+https://api.slack.com/robots)',
     'Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)',
     'Mozilla/5.0 (compatible; Discordbot/2.0; +https://discordapp.com)',
-    'curl/8.5.0',
-    'python-requests/2.32',
     'Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) HeadlessChrome/120.0.0.0 Safari/537.36',
-    '',
   ])('knows "%s"', (agent) => expect(isBot(agent)).toBe(true));
+  it.each(['', 'curl/8.5.0', 'node', 'python-requests/2.32'])('lets "%s" count: somebody sent it', (agent) =>
+    expect(isBot(agent)).toBe(false),
+  );
 });
 
 describe('what headers say', () => {
@@ -33,7 +34,7 @@ describe('what headers say', () => {
     [CHROME, 'desktop'],
     [IPHONE, 'mobile'],
     [IPAD, 'tablet'],
-    ['curl/8.5.0', 'bot'],
+    ['Twitterbot/1.0', 'bot'],
   ])('%s is %s', (agent, device) => expect(readVisitor({ 'user-agent': agent }).deviceClass).toBe(device));
 
   it.each([
