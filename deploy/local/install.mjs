@@ -39,10 +39,7 @@ export function runQuiet(command, args, { env = process.env, cwd = ROOT, lines =
       else
         reject(
           new Trouble(
-            `${command} ${args.join(' ')} ended with ${signalName ?? code}:\n${said
-              .trimEnd()
-              .split('\n')
-              .slice(-lines)
+            `${command} ${args.join(' ')} ended with ${signalName ?? code}:\n${ends(said.trimEnd().split('\n'), lines)
               .map((line) => `    ${line}`)
               .join('\n')}`,
           ),
@@ -50,3 +47,7 @@ export function runQuiet(command, args, { env = process.env, cwd = ROOT, lines =
     });
   });
 }
+
+/** A long text's beginning and end: the one says what is wrong, the other what it came to. */
+const ends = (all, count) =>
+  all.length <= count ? all : [...all.slice(0, count / 2), `… ${all.length - count} lines …`, ...all.slice(-count / 2)];
