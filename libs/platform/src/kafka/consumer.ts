@@ -61,7 +61,8 @@ export class BatchConsumer implements Part {
       rebalanceTimeout: 40_000,
       maxWaitTimeInMs: 200,
       allowAutoTopicCreation: false,
-      retry: { retries: 10, initialRetryTime: 200, maxRetryTime: 5_000 },
+      // A crash while we stop must not start it anew behind our back.
+      retry: { retries: 10, initialRetryTime: 200, maxRetryTime: 5_000, restartOnFailure: async () => !this.stopping },
     });
     this.consumer = consumer;
     this.listen(consumer);

@@ -96,7 +96,8 @@ export class TopicFollower implements Part {
         ...ALONE,
         maxWaitTimeInMs: 500,
         allowAutoTopicCreation: false,
-        retry: { retries: 10, initialRetryTime: 200, maxRetryTime: 5_000 },
+        // A crash while we stop must not start it anew behind our back.
+        retry: { retries: 10, initialRetryTime: 200, maxRetryTime: 5_000, restartOnFailure: async () => !this.stopping },
       });
       try {
         this.listen(consumer);
