@@ -88,7 +88,7 @@ export class PostgresJudgementStore implements JudgementStore {
     await tx.$executeRawUnsafe(
       `UPDATE judgements j SET verdict_seq = r.seq, decision = r.decision, score = r.score, reasons = r.reasons, same_address = r."sameAddress", same_network = r."sameNetwork"
        FROM jsonb_to_recordset($1::jsonb) AS r("tenantId" uuid, "conversionId" uuid, seq int, decision text, score int, reasons jsonb, "sameAddress" int, "sameNetwork" int)
-       WHERE j.tenant_id = r."tenantId" AND j.conversion_id = r."conversionId"`,
+       WHERE j.tenant_id = r."tenantId" AND j.conversion_id = r."conversionId" AND j.conversion_id = ANY ($2::uuid[])`,
       JSON.stringify(
         judged.map(({ attribution: { tenantId, conversionId }, verdictSeq, judgement, counts }) => ({
           tenantId,
@@ -98,6 +98,7 @@ export class PostgresJudgementStore implements JudgementStore {
           ...counts,
         })),
       ),
+      judged.map(({ attribution }) => attribution.conversionId),
     );
   }
 }
