@@ -1,11 +1,43 @@
 import { type Outgoing, type VerdictGivenData } from '@baton/contracts';
-import type { Tx } from '@baton/platform';
+import { migrate, type Tx } from '@baton/platform';
 import { type TestDatabase, testDatabase } from '@baton/platform/testing';
 import { ownPrefix, stores } from '@baton/testing';
 import { randomUUID } from 'node:crypto';
+import { cp, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { Client } from 'pg';
 import { ADDRESS, at, attribution, burst, click, NETWORK } from './testing/facts';
 import { type World, type Wrap, world } from './testing/world';
+
+describe('the migration to months', () => {
+  it('carries the clicks of before over, each into its month, and leaves the policies as they were', async () => {
+    const prisma = join(__dirname, '../prisma');
+    const before = await mkdtemp(join(tmpdir(), 'baton-'));
+    await cp(join(prisma, 'schema.prisma'), join(before, 'schema.prisma'));
+    for (const name of ['00000000000001_ground', '00000000000002_fraud_scoring'])
+      await cp(join(prisma, 'migrations', name), join(before, 'migrations', name), { recursive: true });
+    const db = await testDatabase('fraud-scoring', { adminUrl: stores().postgresAdminUrl, prefix: ownPrefix(), folder: before });
+    const admin = new Client({ connectionString: db.adminUrl });
+    await admin.connect();
+    try {
+      await admin.query(
+        `INSERT INTO clicks (tenant_id, click_id, occurred_at) SELECT gen_random_uuid(), 'c' || n, now() - n * interval '20 days' FROM generate_series(0, 9) n`,
+      );
+      await migrate({ ownerUrl: db.owner, folder: prisma });
+      const { rows } = await admin.query(
+        `SELECT count(*)::int AS count, count(*) FILTER (WHERE tableoid = 'clicks_default'::regclass)::int AS stray FROM clicks`,
+      );
+      expect(rows).toEqual([{ count: 10, stray: 0 }]);
+      const forced = await admin.query(`SELECT relforcerowsecurity AS forced FROM pg_class WHERE relname = 'clicks'`);
+      expect(forced.rows).toEqual([{ forced: true }]);
+    } finally {
+      await admin.end();
+      await db.drop();
+      await rm(before, { recursive: true });
+    }
+  }, 60_000);
+});
 
 const said = ({ attributionRevision, verdictSeq, decision, reasons }: VerdictGivenData) => [
   attributionRevision,
@@ -13,6 +45,16 @@ const said = ({ attributionRevision, verdictSeq, decision, reasons }: VerdictGiv
   decision,
   ...reasons.map(({ rule, detail }) => `${rule} ${detail['same_address']} ${detail['same_network']}`),
 ];
+
+/** Counts what a batch asks of the database. */
+function statements(): { readonly counting: Wrap; readonly count: () => number } {
+  let count = 0;
+  const counting: Wrap = (tx) => ({
+    $queryRawUnsafe: (sql, ...values) => (count++, tx.$queryRawUnsafe(sql, ...values)),
+    $executeRawUnsafe: (sql, ...values) => (count++, tx.$executeRawUnsafe(sql, ...values)),
+  });
+  return { counting, count: () => count };
+}
 
 describe('fraud-scoring on Postgres', () => {
   let db: TestDatabase;
@@ -42,7 +84,10 @@ describe('fraud-scoring on Postgres', () => {
     await given(...clicks);
     expect((await given(attribution(tenant, 'o', 1, at(0)))).map(said)).toEqual([[1, 1, 'approved']]);
     expect((await given(click(tenant, at(-1)))).map(said)).toEqual([[1, 2, 'held', 'click-burst 20 20']]);
-    expect(await given(click(tenant, at(-1)), ...clicks)).toEqual([]);
+    const { counting, count } = statements();
+    expect((await one.deliver([click(tenant, at(-1)), ...clicks], counting)).verdicts).toEqual([]);
+    // Nothing new: nobody is held, nothing is judged again.
+    expect(count()).toBe(1);
   });
 
   it('judges a revision once and passes over one that is older or the same', async () => {
@@ -91,13 +136,10 @@ describe('fraud-scoring on Postgres', () => {
   it('leaves a judgement alone when its counts are at their most: a flood of clicks is not a flood of verdicts', async () => {
     await given(...burst(tenant, at(0), 999), attribution(tenant, 'o', 1, at(0)));
     expect((await given(...burst(tenant, at(-60), 500))).map(said)).toEqual([[1, 2, 'held', 'click-burst 1000 1000']]);
-    let statements = 0;
-    const { verdicts } = await one.deliver(burst(tenant, at(-120), 500), (tx) => ({
-      $queryRawUnsafe: (sql, ...values) => (statements++, tx.$queryRawUnsafe(sql, ...values)),
-      $executeRawUnsafe: (sql, ...values) => (statements++, tx.$executeRawUnsafe(sql, ...values)),
-    }));
+    const { counting, count } = statements();
+    const { verdicts } = await one.deliver(burst(tenant, at(-120), 500), counting);
     // Stored, held, and asked whom they touch: nobody, so nothing is counted again.
-    expect([verdicts, statements]).toEqual([[], 4]);
+    expect([verdicts, count()]).toEqual([[], 4]);
   });
 
   it('forgets nothing that it counted when the month of the clicks is dropped, and starts anew for another click', async () => {

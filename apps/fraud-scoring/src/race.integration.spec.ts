@@ -34,6 +34,12 @@ const MEETINGS: Record<string, Meeting> = {
     first: (t) => [click(t, at(-1))],
     second: (t) => [click(t, at(-2))],
   },
+  // They hold nothing in common but the judgement itself.
+  'a click of the same address elsewhere and one of the same network': {
+    before: (t) => [...burst(t, at(0), 20), attribution(t, 'o1', 1, at(0))],
+    first: (t) => [click(t, at(-1), 0, { network: AWAY.network })],
+    second: (t) => [click(t, at(-2), 0, { addressHash: AWAY.addressHash })],
+  },
   'the same click twice': {
     before: (t) => [...burst(t, at(0), 18), attribution(t, 'o1', 1, at(0))],
     first: (t) => [click(t, at(-1))],
