@@ -1,8 +1,9 @@
 import type { AttributionRevisedData, ClickRecordedData, Decision, FraudReason } from '@baton/contracts';
 import type { Tx } from '@baton/platform';
 import { creditedClick } from './click.store';
-import { BURST_WINDOW_MS, type ClickCounts, COUNT_MAX } from './domain/facts';
+import { type ClickCounts, COUNT_MAX } from './domain/facts';
 import type { Judgement } from './domain/judge';
+import { spansOf } from './domain/spans';
 
 /** The newest revision of one conversion, and how it was judged last. */
 export interface Judged {
@@ -68,17 +69,17 @@ export class PostgresJudgementStore implements JudgementStore {
         // Row by row in their order, each by its key: a join, to a planner without statistics, may read all judgements of the tenants.
         `SELECT ${COLUMNS} FROM (
            SELECT t.tenant_id, t.conversion_id
-           FROM jsonb_to_recordset($1::jsonb) AS c("tenantId" uuid, "addressHash" text, network text, "occurredAt" timestamptz)
+           FROM (SELECT s."tenantId", s."addressHash", s.network, to_timestamp(s."fromMs" / 1000.0) AS from_at, to_timestamp(s."toMs" / 1000.0) AS to_at
+             FROM jsonb_to_recordset($1::jsonb) AS s("tenantId" uuid, "addressHash" text, network text, "fromMs" bigint, "toMs" bigint)) c
            CROSS JOIN LATERAL (
              (SELECT j.tenant_id, j.conversion_id FROM judgements j WHERE j.tenant_id = c."tenantId" AND j.address_hash = c."addressHash"
-                AND j.same_address < ${COUNT_MAX} AND j.clicked_at >= c."occurredAt" AND j.clicked_at < c."occurredAt" + $2::float8 * interval '1 ms' OFFSET 0)
+                AND j.same_address < ${COUNT_MAX} AND j.clicked_at >= c.from_at AND j.clicked_at < c.to_at OFFSET 0)
              UNION ALL
              (SELECT j.tenant_id, j.conversion_id FROM judgements j WHERE j.tenant_id = c."tenantId" AND j.network = c.network
-                AND j.same_network < ${COUNT_MAX} AND j.clicked_at >= c."occurredAt" AND j.clicked_at < c."occurredAt" + $2::float8 * interval '1 ms' OFFSET 0)) t
+                AND j.same_network < ${COUNT_MAX} AND j.clicked_at >= c.from_at AND j.clicked_at < c.to_at OFFSET 0)) t
            GROUP BY 1, 2 ORDER BY 1, 2) t
          CROSS JOIN LATERAL (SELECT * FROM judgements j WHERE j.tenant_id = t.tenant_id AND j.conversion_id = t.conversion_id FOR UPDATE) j`,
-        JSON.stringify(clicks.map(({ tenantId, addressHash, network, occurredAt }) => ({ tenantId, addressHash, network, occurredAt }))),
-        BURST_WINDOW_MS,
+        JSON.stringify(spansOf(clicks)),
       ),
     );
   }

@@ -1,13 +1,4 @@
-import {
-  AttributionRevised,
-  type AttributionRevisedData,
-  ClickRecorded,
-  type ClickRecordedData,
-  emit,
-  mintClickId,
-  nameId,
-  type Outgoing,
-} from '@baton/contracts';
+import { AttributionRevised, ClickRecorded, type ClickRecordedData, emit, mintClickId, nameId, type Outgoing } from '@baton/contracts';
 
 /** Facts for specs: every tenant has the same addresses, times and conversions, so that whatever leaks between tenants shows. */
 const KEYS = new Map([[1, Buffer.alloc(32, 7)]]);
