@@ -1,6 +1,6 @@
 import type { AttributionRevisedData, ClickRecordedData } from '@baton/contracts';
 import type { Tx } from '@baton/platform';
-import { BURST_WINDOW_MS, type ClickCounts } from './domain/facts';
+import { BURST_WINDOW_MS, type ClickCounts, COUNT_MAX } from './domain/facts';
 
 /** An address whose clicks matter, at the time of the credited click. */
 export interface CreditedClick {
@@ -11,16 +11,18 @@ export interface CreditedClick {
 }
 
 export interface ClickStore {
-  /** Stores clicks not seen before and holds their addresses until the transaction ends. */
-  insert(tx: Tx, clicks: readonly ClickRecordedData[]): Promise<void>;
+  /** Stores clicks and holds their addresses until the transaction ends. Gives those not seen before: only they can change a judgement. */
+  insert(tx: Tx, clicks: readonly ClickRecordedData[]): Promise<ClickRecordedData[]>;
   /** Holds addresses until the transaction ends: until then nobody adds a click there and nobody judges by one. */
   hold(tx: Tx, clicks: readonly CreditedClick[]): Promise<void>;
   /** Call after `insert` or `hold`, in a statement of its own. In the order of what was asked. */
   counts(tx: Tx, credited: readonly CreditedClick[]): Promise<ClickCounts[]>;
+  /** Makes the partitions of the coming months and drops those that are over. Gives how many changed. */
+  keepMonths(tx: Tx): Promise<number>;
 }
 
-/** Beyond this a count says no more. */
-const COUNT_MAX = 1_000;
+/** Two years and the month that is under way: longer than a click is credited for in all but the oddest program. */
+const MONTHS_KEPT = 25;
 
 export const creditedClick = ({ tenantId, credits: [credit] }: AttributionRevisedData): CreditedClick => ({
   tenantId,
@@ -30,17 +32,20 @@ export const creditedClick = ({ tenantId, credits: [credit] }: AttributionRevise
 });
 
 export class PostgresClickStore implements ClickStore {
-  async insert(tx: Tx, clicks: readonly ClickRecordedData[]): Promise<void> {
-    await tx.$executeRawUnsafe(
-      `INSERT INTO clicks (tenant_id, click_id, address_hash, network, occurred_at)
+  async insert(tx: Tx, clicks: readonly ClickRecordedData[]): Promise<ClickRecordedData[]> {
+    const fresh = await tx.$queryRawUnsafe<{ tenantId: string; clickId: string }[]>(
+      `INSERT INTO clicks AS c (tenant_id, click_id, address_hash, network, occurred_at)
        SELECT r."tenantId", r."clickId", r."addressHash", r.network, r."occurredAt"
        FROM jsonb_to_recordset($1::jsonb) AS r("tenantId" uuid, "clickId" text, "addressHash" text, network text, "occurredAt" timestamptz)
-       ORDER BY r."tenantId", r."clickId" ON CONFLICT DO NOTHING`,
+       ORDER BY r."tenantId", r."clickId", r."occurredAt" ON CONFLICT DO NOTHING RETURNING c.tenant_id AS "tenantId", c.click_id AS "clickId"`,
       JSON.stringify(
         clicks.map(({ tenantId, clickId, addressHash, network, occurredAt }) => ({ tenantId, clickId, addressHash, network, occurredAt })),
       ),
     );
-    await this.holdKeys(tx, clicks);
+    const isFresh = new Set(fresh.map(({ tenantId, clickId }) => `${tenantId} ${clickId}`));
+    const stored = clicks.filter(({ tenantId, clickId }) => isFresh.delete(`${tenantId} ${clickId}`));
+    await this.holdKeys(tx, stored);
+    return stored;
   }
 
   hold(tx: Tx, clicks: readonly CreditedClick[]): Promise<void> {
@@ -61,6 +66,11 @@ export class PostgresClickStore implements ClickStore {
     return rows.map((row) => ({ sameAddress: row.same_address, sameNetwork: row.same_network }));
   }
 
+  async keepMonths(tx: Tx): Promise<number> {
+    const [row] = await tx.$queryRawUnsafe<{ changed: number }[]>('SELECT keep_click_months($1::int) AS changed', MONTHS_KEPT);
+    return row?.changed ?? 0;
+  }
+
   private async holdKeys(
     tx: Tx,
     clicks: readonly { tenantId: string; addressHash?: string | null; network?: string | null }[],
@@ -77,8 +87,10 @@ export class PostgresClickStore implements ClickStore {
       `INSERT INTO addresses (tenant_id, key) SELECT r."tenantId", r.key FROM ${recordset} ORDER BY 1, 2 ON CONFLICT DO NOTHING`,
       wanted,
     );
+    // Row by row in their order, each by its key: a join, to a planner without statistics, may read all addresses of the tenants.
     await tx.$queryRawUnsafe(
-      `SELECT FROM addresses a WHERE (a.tenant_id, a.key) IN (SELECT r."tenantId", r.key FROM ${recordset}) ORDER BY a.tenant_id, a.key FOR UPDATE`,
+      `SELECT FROM (SELECT * FROM ${recordset} ORDER BY 1, 2) r
+       CROSS JOIN LATERAL (SELECT FROM addresses a WHERE a.tenant_id = r."tenantId" AND a.key = r.key FOR UPDATE) held`,
       wanted,
     );
   }

@@ -1,6 +1,17 @@
-import { AttributionRevised, type AttributionRevisedData, ClickRecorded, emit, type Outgoing, VerdictGiven } from '@baton/contracts';
+import {
+  AttributionRevised,
+  type AttributionRevisedData,
+  ClickRecorded,
+  type ClickRecordedData,
+  emit,
+  InvalidEvent,
+  type Outgoing,
+  peekClickId,
+  VerdictGiven,
+} from '@baton/contracts';
 import { counter, on, type Route, type Tx } from '@baton/platform';
 import { type ClickStore, creditedClick } from './click.store';
+import { laterCounts, sameCounts } from './domain/facts';
 import { judge, sameJudgement } from './domain/judge';
 import type { Judged, JudgementStore } from './judgement.store';
 
@@ -20,9 +31,11 @@ export function fraudRoutes(scoring: Scoring): Route[] {
   const { clicks, judgements } = scoring;
   return [
     on(ClickRecorded, async (events, tx) => {
-      const data = events.map((event) => event.data);
-      await clicks.insert(tx, data);
-      return judgeAll(scoring, tx, await judgements.touchedBy(tx, data));
+      const fresh = await clicks.insert(
+        tx,
+        events.map((event) => timed(event.data)),
+      );
+      return judgeAll(scoring, tx, await judgements.touchedBy(tx, fresh));
     }),
     on(AttributionRevised, async (events, tx) => {
       const newest = newestOfEach(events.map((event) => event.data));
@@ -33,17 +46,22 @@ export function fraudRoutes(scoring: Scoring): Route[] {
 }
 
 async function judgeAll({ clicks, judgements, now }: Scoring, tx: Tx, judged: readonly Judged[]): Promise<Outgoing[]> {
-  const counts = await clicks.counts(
+  const counted = await clicks.counts(
     tx,
     judged.map(({ attribution }) => creditedClick(attribution)),
   );
-  const changed = judged.flatMap((before, i) => {
-    const { attribution } = before;
-    const judgement = judge({ attribution, credit: attribution.credits[0], counts: counts[i] ?? { sameAddress: 0, sameNetwork: 0 } });
-    if (before.judgement && sameJudgement(before.judgement, judgement)) return [];
-    return [{ attribution, verdictSeq: before.verdictSeq + 1, judgement }];
+  const again = judged.map((before, i) => {
+    const counts = laterCounts(before.counts, counted[i] ?? before.counts);
+    const judgement = judge({ attribution: before.attribution, credit: before.attribution.credits[0], counts });
+    const isSame = before.judgement !== null && sameJudgement(before.judgement, judgement);
+    return { ...before, counts, judgement, isSame, verdictSeq: before.verdictSeq + (isSame ? 0 : 1) };
   });
-  await judgements.save(tx, changed);
+  // The counts are kept also where they change nothing yet: they outlive the clicks.
+  await judgements.save(
+    tx,
+    again.filter(({ isSame, counts }, i) => !isSame || !sameCounts(counts, judged[i]?.counts)),
+  );
+  const changed = again.filter(({ isSame }) => !isSame);
   const decidedAt = now().toISOString();
   return changed.map(({ attribution, verdictSeq, judgement }) => {
     verdicts().inc({ decision: judgement.decision, rule: judgement.reasons[0]?.rule ?? 'none' });
@@ -57,6 +75,14 @@ async function judgeAll({ clicks, judgements, now }: Scoring, tx: Tx, judged: re
       decidedAt,
     });
   });
+}
+
+/** The time inside the id is what partitions and counts clicks: one that says two times would be two clicks. */
+function timed(click: ClickRecordedData): ClickRecordedData {
+  const insideMs = peekClickId(click.clickId)?.occurredAtMs;
+  if (insideMs !== Date.parse(click.occurredAt))
+    throw new InvalidEvent('schema', `click ${click.clickId}: occurredAt is ${click.occurredAt}, and not the time in its id`);
+  return click;
 }
 
 /** One a conversion, the highest revision: ON CONFLICT may not meet a row twice. */

@@ -24,3 +24,18 @@ export interface Rule {
 
 /** Clicks are counted in this window, which ends with the credited click. */
 export const BURST_WINDOW_MS = 10 * 60_000;
+
+/** Beyond this a count says no more. */
+export const COUNT_MAX = 1_000;
+
+/**
+ * What is known of one credited click from two counts of it. Clicks are only ever added, so the larger one is the later one; the smaller was
+ * made before some of them arrived, or after their months were dropped.
+ */
+export const laterCounts = (a: ClickCounts, b: ClickCounts): ClickCounts => ({
+  sameAddress: Math.max(a.sameAddress, b.sameAddress),
+  sameNetwork: Math.max(a.sameNetwork, b.sameNetwork),
+});
+
+export const sameCounts = (a: ClickCounts, b: ClickCounts | undefined): boolean =>
+  a.sameAddress === b?.sameAddress && a.sameNetwork === b.sameNetwork;
