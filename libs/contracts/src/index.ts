@@ -1,6 +1,7 @@
 import 'reflect-metadata';
 
 export * from './catalog/api-key';
+export * from './catalog/domain';
 export * from './catalog/entity';
 export * from './catalog/link';
 export * from './catalog/partner';
@@ -14,6 +15,7 @@ export * from './destination';
 export * from './event-docs';
 export * from './events/attribution-revised';
 export * from './events/click-recorded';
+export * from './events/clicks-counted';
 export * from './events/conversion-received';
 export * from './events/delivery-attempted';
 export * from './events/identity-linked';

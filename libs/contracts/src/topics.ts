@@ -4,6 +4,7 @@ export const TOPICS = {
   credentials: 'baton.credentials.v1',
   clicks: 'baton.clicks.v1',
   touches: 'baton.touches.v1',
+  clickCounts: 'baton.click-counts.v1',
   conversions: 'baton.conversions.v1',
   reversals: 'baton.reversals.v1',
   identities: 'baton.identities.v1',
@@ -71,6 +72,16 @@ export const TOPIC_SPECS: readonly TopicSpec[] = [
     key: 'touch id',
     orderMeans: 'nothing: facts carry occurredAt',
     personalData: 'pseudonymous',
+  },
+  {
+    topic: TOPICS.clickCounts,
+    kind: 'compacted',
+    isPublic: false,
+    partitions: 1,
+    retentionMs: -1,
+    key: 'replica:link number',
+    orderMeans: 'the highest count of a key is its state',
+    personalData: 'none',
   },
   {
     topic: TOPICS.conversions,
@@ -156,7 +167,7 @@ export const CONSUMER_GROUPS: Readonly<Record<string, readonly Topic[]>> = {
   attribution: [TOPICS.catalog, TOPICS.clicks, TOPICS.conversions, TOPICS.reversals, TOPICS.identities],
   'fraud-scoring': [TOPICS.clicks, TOPICS.attributions],
   'reward-fulfillment': [TOPICS.catalog, TOPICS.credentials, TOPICS.verdicts],
-  'click-redirect': [TOPICS.catalog],
+  'click-redirect': [TOPICS.catalog, TOPICS.clickCounts],
 };
 
 /** Dead letters of one consumer group, both names unprefixed: `baton.clicks.v1.dlq.attribution`. */

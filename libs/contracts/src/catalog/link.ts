@@ -1,9 +1,25 @@
 import { defineEvent } from '../define';
-import { Pattern, Text, TextMap, Uuid, Whole } from '../fields';
+import { Instant, ListOf, Optional, Pattern, Text, TextList, TextMap, Uuid, Whole } from '../fields';
 import { TOPICS } from '../topics';
 import { Entity, entityId, entityKey } from './entity';
 
 export const SLUG = /^[A-Za-z0-9][A-Za-z0-9_-]{2,63}$/;
+
+/** As `deviceClass` of a click names them; bots go where the link's own destination is. */
+export const TARGET_DEVICES = ['desktop', 'mobile', 'tablet', 'other'] as const;
+
+export class TargetChoice {
+  @Text(2048) destination!: string;
+  /** Its part of the visitors, against the other choices' weights. */
+  @Whole(1, 1_000_000) weight!: number;
+}
+
+/** For visitors of these countries (ISO 3166 alpha-2) and devices; what is left out means all. A visitor always gets the same choice. */
+export class LinkTarget {
+  @Optional() @TextList(250, 2) countries?: string[] | null;
+  @Optional() @TextList(4, 16) devices?: string[] | null;
+  @ListOf(() => TargetChoice, 20) choices!: TargetChoice[];
+}
 
 export class LinkData extends Entity {
   /** Unique over all tenants; case-sensitive. */
@@ -15,6 +31,19 @@ export class LinkData extends Entity {
   @Text(2048) destination!: string;
   /** Sub ids that every click of the link gets, unless the click brings its own. */
   @TextMap(20, 255) subIds!: Record<string, string>;
+  /** What the link chose of the program's UTM convention: `source`, `campaign`, `term`. */
+  @Optional() @TextMap(3, 64) utm?: Record<string, string> | null;
+  /** Before it and from `endsAt` on, visitors go to the fallback. */
+  @Optional() @Instant() startsAt?: string | null;
+  @Optional() @Instant() endsAt?: string | null;
+  /** After so many counted clicks, visitors go to the fallback. Replicas tell each other once a second: it may be passed by so much. */
+  @Optional() @Whole(1, 1_000_000_000_000) clickCap?: number | null;
+  /** Stands before the program's. */
+  @Optional() @Text(2048) fallbackUrl?: string | null;
+  /** The first that fits the visitor wins; where none does, `destination`. */
+  @Optional() @ListOf(() => LinkTarget, 50) targets?: LinkTarget[] | null;
+  /** What the app opens, `acme://products/7`; its scheme is one of the program's. */
+  @Optional() @Text(2048) deepLink?: string | null;
 }
 
 /** A partner's link. */

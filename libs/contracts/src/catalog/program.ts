@@ -1,10 +1,35 @@
 import { defineEvent } from '../define';
-import { Flag, Instant, OneOf, Optional, Pattern, Text, TextList, TextMap, Whole } from '../fields';
+import { Flag, Instant, Nested, OneOf, Optional, Pattern, Text, TextList, TextMap, Whole } from '../fields';
 import { TOPICS } from '../topics';
 import { Entity, entityId, termsKey } from './entity';
 
 const DAY_MS = 86_400_000;
+export const ANDROID_PACKAGE = /^[A-Za-z][A-Za-z0-9_]*(\.[A-Za-z0-9_]+)+$/;
 export const WINDOW_MAX_MS = 3650 * DAY_MS;
+
+/** A governed UTM value, as analytics group by it: lower case, no spaces. */
+export const UTM_VALUE = /^[a-z0-9._-]{1,64}$/;
+/** It is how analytics tell referred traffic from the rest. */
+export const UTM_MEDIUM = 'referral';
+
+/**
+ * The vocabulary of a program's UTM values. The redirect puts `utm_source` and `utm_campaign` (what the link chose of these lists, else the
+ * first), `utm_medium=referral`, `utm_content` = the partner's key in lower case, and `utm_term` where the link has one. All match `UTM_VALUE`.
+ */
+export class UtmConvention {
+  @TextList(200, 64) sources!: string[];
+  @TextList(200, 64) campaigns!: string[];
+  /** Absent: any well-formed term. An empty list: no terms. */
+  @Optional() @TextList(200, 64) terms?: string[] | null;
+}
+
+/** Where somebody without the app is sent to get it. */
+export class AppStores {
+  /** `https://apps.apple.com/…` */
+  @Optional() @Text(2048) appStoreUrl?: string | null;
+  /** The id of the app in the Play Store. */
+  @Optional() @Pattern(ANDROID_PACKAGE) playPackage?: string | null;
+}
 
 /** One version of a program's terms. The version in force at a time is the highest with `validFrom` at or before it. */
 export class ProgramData extends Entity {
@@ -27,6 +52,11 @@ export class ProgramData extends Entity {
   @TextMap(10, 255) utm!: Record<string, string>;
   /** Where visitors of a paused program go. */
   @Optional() @Text(2048) fallbackUrl?: string | null;
+  /** Stands over `utm`. */
+  @Optional() @Nested(() => UtmConvention) utmConvention?: UtmConvention | null;
+  /** Schemes of apps that deep links of this program may open: `acme` for `acme://`. */
+  @Optional() @TextList(20, 64) deepLinkSchemes?: string[] | null;
+  @Optional() @Nested(() => AppStores) appStores?: AppStores | null;
 }
 
 export const ProgramChanged = defineEvent<ProgramData>({

@@ -17,6 +17,10 @@ export class ClickRecordedData {
   /** Bots and prefetches are recorded, and earn nothing. */
   @Flag() bot!: boolean;
   @Flag() prefetch!: boolean;
+  /** A bot that draws a preview of the link for a message or a post. */
+  @Optional() @Flag() unfurler?: boolean | null;
+  /** Asked with HEAD: nobody followed the link, and no click id was handed out. */
+  @Optional() @Flag() head?: boolean | null;
   @TextMap(20, 255) subIds!: Record<string, string>;
   /** Where the visitor was sent, without the click id. */
   @Text(2048) destination!: string;
@@ -35,6 +39,12 @@ export class ClickRecordedData {
   @Optional() @Text(64) visitorId?: string | null;
   /** UTM values as they came, before the convention was applied. */
   @Optional() @TextMap(10, 255) rawUtm?: Record<string, string> | null;
+  /** The governed UTM values that the visitor was sent on with. */
+  @Optional() @TextMap(10, 255) utm?: Record<string, string> | null;
+  /** The tenant's own domain under which the link was followed. */
+  @Optional() @Text(253) host?: string | null;
+  /** `ios`, `android`, `windows`, `macos`, `linux`, `chromeos`. */
+  @Optional() @Text(32) os?: string | null;
   @Optional() @ListOf(() => SealedField, 8) personal?: SealedField[] | null;
 }
 

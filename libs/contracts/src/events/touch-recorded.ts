@@ -1,5 +1,5 @@
 import { defineEvent } from '../define';
-import { ClickIdText, Instant, ListOf, OneOf, Optional, Text, TextMap, Uuid } from '../fields';
+import { ClickIdText, Flag, Instant, ListOf, OneOf, Optional, Pattern, Text, TextMap, Uuid, Whole } from '../fields';
 import { TOPICS } from '../topics';
 import { SealedField } from './shared';
 
@@ -17,6 +17,22 @@ export class TouchRecordedData {
   @Optional() @Text(2048) page?: string | null;
   @Optional() @Text(253) referrerHost?: string | null;
   @TextMap(10, 255) utm!: Record<string, string>;
+  /** The finer name of the channel, such as `paid_search` or `organic_social`. */
+  @Optional() @Text(32) channelType?: string | null;
+  /** Of the link of the click id, where there is one. */
+  @Optional() @Uuid() linkId?: string | null;
+  @Optional() @Uuid() partnerId?: string | null;
+  @Optional() @Flag() bot?: boolean | null;
+  /** /24 or /48 of the address; the address itself never leaves the edge. */
+  @Optional() @Pattern(/^[0-9a-f.:]{2,43}\/\d{1,3}$/) network?: string | null;
+  @Optional() @Text(64) addressHash?: string | null;
+  @Optional() @Text(64) userAgentHash?: string | null;
+  @Optional() @Text(32) deviceClass?: string | null;
+  @Optional() @Pattern(/^[A-Z]{2}$/) country?: string | null;
+  @Optional() @Whole(0, 4_294_967_295) asn?: number | null;
+  @Optional() @Flag() hosting?: boolean | null;
+  @Optional() @Flag() vpn?: boolean | null;
+  @Optional() @Text(35) language?: string | null;
   @Optional() @ListOf(() => SealedField, 8) personal?: SealedField[] | null;
 }
 
