@@ -9,7 +9,7 @@ import {
   type Received,
   type TenantData,
 } from '@baton/contracts';
-import { type Decision, decide, type Terms, termsInForce } from './domain/decision';
+import { type Decision, decideOld as decide, type Terms, termsInForce } from './domain/decision';
 
 /** A link as a click needs it. */
 export interface CatalogLink {

@@ -1,4 +1,4 @@
-import { decide, type Terms, termsInForce } from './decision';
+import { decideOld, type Terms, termsInForce } from './decision';
 
 const terms = (change: Partial<Terms> = {}): Terms => ({
   version: 1,
@@ -15,7 +15,7 @@ const link = { state: 'active' as const, destination: 'https://shop.example/spri
 
 describe('where a visitor goes', () => {
   it('to the destination of an active link', () => {
-    expect(decide(link, terms(), 'active', true)).toMatchObject({ kind: 'redirect', landing: { plain: 'https://shop.example/spring' } });
+    expect(decideOld(link, terms(), 'active', true)).toMatchObject({ kind: 'redirect', landing: { plain: 'https://shop.example/spring' } });
   });
 
   it.each([
@@ -27,20 +27,20 @@ describe('where a visitor goes', () => {
     ['destination_refused', link, terms({ hosts: ['other.example'] }), 'active' as const],
     ['destination_refused', { ...link, destination: 'http://shop.example/' }, terms(), 'active' as const],
   ])('nowhere: %s', (reason, given, inForce, partner) => {
-    expect(decide(given, inForce, partner, true)).toEqual({ kind: 'refused', reason });
+    expect(decideOld(given, inForce, partner, true)).toEqual({ kind: 'refused', reason });
     // With a fallback the visitor still arrives somewhere, if the program may lead there.
     const hosts = [...inForce.hosts, 'fallback.example'];
-    expect(decide(given, { ...inForce, hosts, fallbackUrl: 'https://fallback.example/' }, partner, true)).toEqual({
+    expect(decideOld(given, { ...inForce, hosts, fallbackUrl: 'https://fallback.example/' }, partner, true)).toEqual({
       kind: 'fallback',
       url: 'https://fallback.example/',
       reason,
     });
-    expect(decide(given, { ...inForce, fallbackUrl: 'https://fallback.example/' }, partner, true)).toEqual({ kind: 'refused', reason });
+    expect(decideOld(given, { ...inForce, fallbackUrl: 'https://fallback.example/' }, partner, true)).toEqual({ kind: 'refused', reason });
   });
 
   it('nowhere before the terms begin, or where no program is known', () => {
-    expect(decide(link, undefined, 'active', true)).toEqual({ kind: 'refused', reason: 'program_not_begun' });
-    expect(decide(link, undefined, 'active', false)).toEqual({ kind: 'refused', reason: 'program_unknown' });
+    expect(decideOld(link, undefined, 'active', true)).toEqual({ kind: 'refused', reason: 'program_not_begun' });
+    expect(decideOld(link, undefined, 'active', false)).toEqual({ kind: 'refused', reason: 'program_unknown' });
   });
 
   it('by the highest version that is in force, to the millisecond', () => {

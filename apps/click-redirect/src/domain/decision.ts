@@ -36,7 +36,7 @@ export const termsInForce = (versions: readonly Terms[], atMs: number): Terms | 
   versions.find((terms) => terms.validFromMs <= atMs);
 
 /** Where the visitor of a link goes. The destination is checked here again: the program's list may have changed since it was stored. */
-export function decide(
+export function decideOld(
   link: { readonly state: EntityState; readonly destination: string },
   terms: Terms | undefined,
   partnerState: EntityState,
@@ -61,3 +61,6 @@ function elsewhere(terms: Terms, reason: Refusal): Decision {
   const check = terms.fallbackUrl === null ? null : checkDestination(terms.fallbackUrl, terms);
   return check?.kind === 'ok' ? { kind: 'fallback', url: check.href, reason } : { kind: 'refused', reason };
 }
+export interface Plan { readonly decision: Decision; readonly clickCap: number | null; readonly deepLink: string | null; readonly needsPlace: boolean; readonly utm: Record<string, string>; readonly rawUtm: Record<string, string> }
+export interface Asked { readonly atMs: number; readonly country: string | null; readonly device: string; readonly visitorKey: string; readonly counted: number }
+export const decide = (plan: Plan, _asked: Asked): Decision => plan.decision;

@@ -44,3 +44,5 @@ function nameOf(part: string): string {
   for (const [name] of new URLSearchParams(`&${part}`)) return name;
   return '';
 }
+export interface MacroValues { readonly partnerKey: string | null; readonly partnerId: string; readonly programId: string; readonly linkId: string; readonly slug: string; readonly subIds: Readonly<Record<string, string>>; readonly country: string | null; readonly device: string; readonly os: string | null; readonly visitorId: string | null; readonly atMs: number }
+export const render = (landing: Landing, _values: MacroValues, clickId: string | null): string => (clickId === null ? landing.plain : withClickId(landing, clickId));
