@@ -29,13 +29,14 @@ export class AsnTable {
 
 /** Starts of `width` 32-bit words each, and what begins there. */
 class Ranges {
-  private starts = new Uint32Array(1 << 16);
+  private starts: Uint32Array<ArrayBuffer>;
   private asns = new Uint32Array(1 << 16);
   private count = 0;
   private readonly end: Uint32Array;
   private readonly wanted: Uint32Array;
 
   constructor(private readonly width: number) {
+    this.starts = new Uint32Array(this.asns.length * width);
     this.end = new Uint32Array(width);
     this.wanted = new Uint32Array(width);
   }
@@ -45,7 +46,7 @@ class Ranges {
     if (this.count > 0) {
       // What lies between two ranges is nobody's. Ranges that overlap: the later begins where it begins.
       if (increase(this.end) && compare(this.end, 0, start) < 0) this.push(this.end, 0);
-      if (compare(this.starts.subarray((this.count - 1) * this.width, this.count * this.width), 0, start) > 0) return false;
+      if (compare(this.starts, (this.count - 1) * this.width, start) > 0) return false;
     }
     this.push(start, asn);
     this.end.set(end);
