@@ -180,11 +180,12 @@ function readV6(line: Uint8Array, from: number, into: Uint32Array): number {
     const digit = HEX[line[at] as number] as number;
     if (digit >= 0) groups[count] = ((groups[count] as number) << 4) | digit;
     else if (line[at] !== COLON) break;
-    else if (line[at + 1] === COLON) {
+    else if (line[at + 1] === COLON && gapAt === -1) {
       if (at > from) count++;
       gapAt = count;
       at++;
-    } else count++;
+    } else if ((HEX[line[at + 1] as number] as number) >= 0) count++;
+    else return -1;
   }
   // After `::` at the very end there is no group more.
   if (line[at - 1] !== COLON) count++;

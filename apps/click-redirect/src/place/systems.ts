@@ -55,10 +55,10 @@ const DATACENTERS = [
 ];
 
 /**
- * Listed as data centres, and yet people come from there: Akamai's exits of iCloud Private Relay, and two operators of access lines that took
- * a hosting company over (Aire Networks, P4). A person taken for a server costs a partner money.
+ * Listed as data centres, and yet people come from there: Akamai's network, whose exits are those of iCloud Private Relay (20940, 36183), and
+ * two operators of access lines that took a hosting company over (Aire Networks, P4). A person taken for a server costs a partner money.
  */
-const PEOPLE_TOO = new Set([36183, 29119, 31242]);
+const PEOPLE_TOO = new Set([20940, 36183, 29119, 31242]);
 
 /** Systems of VPN and Tor services: the same source (input/vpn/ASN.txt). */
 const VPNS = [9009, 20448, 32751, 50525, 60729, 136787, 198571, 200373, 207137, 208172, 209854, 212238, 398391, 401401, 401720];
