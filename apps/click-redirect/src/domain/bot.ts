@@ -10,7 +10,7 @@ const UNFURLER = new RegExp(
     String.raw`mastodon/|pleroma|akkoma|misskey|summalybot|friendica|lemmy/|peertube|bluesky cardyb|synapse[ /]|discourse forum onebox`,
     // Messengers and offices.
     String.raw`whatsapp/|telegrambot|discordbot|slackbot|slack-imgproxy|skypeuripreview|skype-url-preview|(?:^|\()teams(?:bot)?/`,
-    String.raw`viber/|line-poker|linespider|kakaotalk-scrap|mattermost|rocket\.?chat|zulip(?:url| url)|yahoo link preview`,
+    String.raw`^viber(?:/[\d.]+)?$|line-poker|linespider|kakaotalk-scrap|mattermost|rocket\.?chat|zulip(?:url| url)|yahoo link preview`,
     // Services that draw previews for others, and what merely says so.
     String.raw`embedly|iframely|(?:link|url)[ _-]?(?:preview|unfurl|expand)`,
   ].join('|'),
@@ -22,9 +22,6 @@ const NEWS_APP = / (?:[a-z]+news|news[a-z]+)(?=\/| |$)/gi;
 const IN_APP = /\bwv\)|\bMobile\//;
 /** Phones that bear Google's name. */
 const GOOGLE_PHONE = /; google (?=nexus)/i;
-/** What isbot 5.2.3 lets pass: page testers in a browser's clothes. */
-const UNKNOWN_TO_ISBOT = /\bgtmetrix\b|\bminiature\.io\/|\bYLT Chrome\//i;
-
 /** Whether a program draws a preview of the link for people who may follow it. Each of them is a bot too. */
 export const isUnfurler = (userAgent: string): boolean => UNFURLER.test(userAgent);
 
@@ -33,7 +30,7 @@ export const isUnfurler = (userAgent: string): boolean => UNFURLER.test(userAgen
  * for a bot, which costs a partner money. Without a user agent: no bot, for privacy tools take it away.
  */
 export function isBot(userAgent: string): boolean {
-  return isbot(withoutPeople(userAgent)) || UNKNOWN_TO_ISBOT.test(userAgent) || isUnfurler(userAgent);
+  return isbot(withoutPeople(userAgent)) || isUnfurler(userAgent);
 }
 
 function withoutPeople(userAgent: string): string {
