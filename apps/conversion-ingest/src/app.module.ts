@@ -13,6 +13,9 @@ import {
   writeOutbox,
 } from '@baton/platform';
 import { countAnswers } from './answered';
+import { DeepLinkController } from './deep-link.controller';
+import { deepLinkStore } from './deep-link.store';
+import { DeepLinks } from './deep-links';
 import type { Env } from './env';
 import { FactController } from './fact.controller';
 import { factStore } from './fact.store';
@@ -65,11 +68,19 @@ export function compose({ service, env, log, fatal }: Context<Env>): Composition
   });
   const { keys } = parseClickIdKeys(env.CLICK_ID_KEYS);
   const intake = new Intake({ groups, clickIdKeys: keys, emailHashKey: env.EMAIL_HASH_KEY });
+  const deepLinks = new DeepLinks({
+    database: api,
+    store: deepLinkStore,
+    clickIdKeys: keys,
+    deviceHashKey: env.EMAIL_HASH_KEY,
+    now: () => Date.now(),
+  });
   return {
-    controllers: [FactController, ReceiptController],
+    controllers: [FactController, ReceiptController, DeepLinkController],
     providers: [
       { provide: Intake, useValue: intake },
       { provide: Receipts, useValue: new Receipts(api, factStore) },
+      { provide: DeepLinks, useValue: deepLinks },
       { provide: ApiKeys, useValue: new ApiKeys(api) },
     ],
     parts: [
@@ -85,7 +96,8 @@ export function compose({ service, env, log, fatal }: Context<Env>): Composition
     routes: (http) => countAnswers(http, log),
     openApi: {
       title: 'Baton conversion ingest',
-      description: 'Conversions, reversals and identities from the advertiser’s server, and their receipts.',
+      description:
+        'Conversions, reversals and identities from the advertiser’s server, and their receipts; claims of newly installed apps.',
     },
   };
 }
