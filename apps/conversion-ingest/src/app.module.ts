@@ -31,6 +31,8 @@ import { type Outcome, type Pending, settleWith } from './settle';
 const STATEMENT_MAX_MS = 2_000;
 /** Connections of the api pool that groups leave to key look-ups and receipts. */
 const SPARE_CONNECTIONS = 2;
+/** Apps' claims have connections of their own: their keys lie in apps, and a flood of claims may delay no conversion. */
+const CLAIM_CONNECTIONS = 4;
 
 export function compose({ service, env, log, fatal }: Context<Env>): Composition {
   const api = openDatabase({
@@ -39,6 +41,7 @@ export function compose({ service, env, log, fatal }: Context<Env>): Composition
     log,
     statementTimeoutMs: STATEMENT_MAX_MS,
   });
+  const claims = openDatabase({ url: env.DATABASE_API_URL, poolMax: CLAIM_CONNECTIONS, log, statementTimeoutMs: STATEMENT_MAX_MS });
   const worker = openDatabase({ url: env.DATABASE_URL, poolMax: env.PARTITIONS_AT_ONCE + SPARE_CONNECTIONS, log });
   const kafka = connectKafka({ brokers: env.KAFKA_BROKERS.split(','), clientId: service, prefix: env.TOPIC_PREFIX, log });
   const producer = new BoundedProducer({ kafka });
@@ -69,7 +72,7 @@ export function compose({ service, env, log, fatal }: Context<Env>): Composition
   const { keys } = parseClickIdKeys(env.CLICK_ID_KEYS);
   const intake = new Intake({ groups, clickIdKeys: keys, emailHashKey: env.EMAIL_HASH_KEY });
   const deepLinks = new DeepLinks({
-    database: api,
+    database: claims,
     store: deepLinkStore,
     clickIdKeys: keys,
     deviceHashKey: env.EMAIL_HASH_KEY,
@@ -86,6 +89,7 @@ export function compose({ service, env, log, fatal }: Context<Env>): Composition
     parts: [
       postgres('postgres api', api),
       postgres('postgres worker', worker),
+      { name: 'postgres claims', stop: () => claims.close() },
       producing(producer),
       seen,
       relay,

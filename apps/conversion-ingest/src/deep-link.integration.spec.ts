@@ -179,6 +179,25 @@ describe('claims of newly installed apps, two replicas', () => {
       expect((await ask(body, shop)).json).toMatchObject({ status: 400, code: 'malformed' });
   });
 
+  it('delays no conversion, however many apps ask', async () => {
+    const server = await world.account(24);
+    await eventually(() => world.knows(server.key), 20_000);
+    expect((await world.convert({}, { key: server.key })).status).toBe(201);
+    await world.rows('BEGIN');
+    await world.rows('LOCK TABLE deep_link_claims IN ACCESS EXCLUSIVE MODE');
+    const asked = Array.from({ length: 40 }, () =>
+      world.call('/v1/deep-links/claim', { device_id: 'x', token: clickOf(shop.tenantId, shop.linkNumber) }, { key: shop.key }),
+    );
+    const startedMs = Date.now();
+    const { status } = await world.convert({}, { key: server.key });
+    const tookMs = Date.now() - startedMs;
+    await world.rows('ROLLBACK');
+    expect(status).toBe(201);
+    // A claim holds its connection until its statement is given up, two seconds later.
+    expect(tookMs).toBeLessThan(1_500);
+    for (const { status: answered } of await Promise.all(asked)) expect([200, 503]).toContain(answered);
+  });
+
   it('counts what became of each', async () => {
     const metrics = await (await fetch(`${world.replicas[0]?.url}/metrics`)).text();
     for (const outcome of [
