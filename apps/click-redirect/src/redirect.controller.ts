@@ -4,10 +4,10 @@ import type { CatalogLink, CatalogStore } from './catalog.store';
 import type { ClickStore, Recorded } from './click.store';
 import { type Address, clientAddress, type Network, networkOf } from './domain/address';
 import { clickOf } from './domain/click';
-import type { Refusal } from './domain/decision';
-import { type Landing, withClickId } from './domain/landing';
-import { readQuery } from './domain/query';
-import { readVisitor } from './domain/visitor';
+import { decide, type Refusal } from './domain/decision';
+import { type MacroValues, render } from './domain/landing';
+import { mergedSubIds, readQuery } from './domain/query';
+import { readVisitor, type Visitor } from './domain/visitor';
 import type { Seal } from './seal';
 
 export interface RedirectOptions {
@@ -63,22 +63,32 @@ export class RedirectController {
     const atMs = now();
     const found = catalog.find(request.params.slug, atMs);
     if (!found) return this.unknown(request, reply, 'link_unknown');
-    const { link, decision } = found;
+    const { link, plan } = found;
+    const visitor = readVisitor(request.raw.headers);
+    const decision = decide(plan, { atMs, country: null, device: visitor.deviceClass, visitorKey: '', counted: 0 });
     if (decision.kind === 'refused') return this.unknown(request, reply, decision.reason);
     if (decision.kind === 'fallback') return this.send(reply, decision.url, 'fallback');
+    const values = valuesOf(request, link, visitor, atMs);
+    const plain = render(decision.landing, values, null);
     // Link previews ask with HEAD: nobody has followed the link yet.
-    if (request.method === 'HEAD') return this.send(reply, decision.landing.plain, 'head');
+    if (request.method === 'HEAD') return this.send(reply, plain, 'head');
     const clickId = this.options.seal.mint(link.tenantId, link.number, atMs);
-    const recorded = await this.record(request, { clickId, atMs, link, landing: decision.landing });
-    if (recorded.kind === 'recorded') return this.send(reply, withClickId(decision.landing, clickId), 'click');
+    const recorded = await this.record(request, { clickId, atMs, link, visitor, destination: plain });
+    if (recorded.kind === 'recorded') return this.send(reply, render(decision.landing, values, clickId), 'click');
     this.shed.inc({ reason: recorded.reason });
-    return this.send(reply, decision.landing.plain, 'shed');
+    return this.send(reply, plain, 'shed');
   }
 
   /** Never throws: whatever goes wrong with the record, the visitor arrives. */
   private async record(
     request: Request,
-    { clickId, atMs, link, landing }: { clickId: string; atMs: number; link: CatalogLink; landing: Landing },
+    {
+      clickId,
+      atMs,
+      link,
+      visitor,
+      destination,
+    }: { clickId: string; atMs: number; link: CatalogLink; visitor: Visitor; destination: string },
   ): Promise<Recorded> {
     const { seal, clicks, log } = this.options;
     try {
@@ -88,9 +98,9 @@ export class RedirectController {
         clickId,
         occurredAtMs: atMs,
         link,
-        destination: landing.plain,
+        destination,
         passed: readQuery(request.raw.url ?? ''),
-        visitor: readVisitor(headers),
+        visitor,
         network: address && networkOf(address),
         addressHash: address && seal.addressHash(link.tenantId, address),
         userAgentHash: headers['user-agent'] ? seal.userAgentHash(headers['user-agent']) : null,
@@ -127,3 +137,17 @@ export class RedirectController {
     return reply.code(problem.status).type('application/problem+json').send(problemBody(problem, request.id));
   }
 }
+
+const valuesOf = ({ raw }: Request, link: CatalogLink, visitor: Visitor, atMs: number): MacroValues => ({
+  partnerKey: link.partnerKey,
+  partnerId: link.partnerId,
+  programId: link.programId,
+  linkId: link.id,
+  slug: link.slug,
+  subIds: mergedSubIds(link.subIds, readQuery(raw.url ?? '').subIds),
+  country: null,
+  device: visitor.deviceClass,
+  os: null,
+  visitorId: null,
+  atMs,
+});

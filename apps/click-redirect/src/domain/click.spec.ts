@@ -33,7 +33,7 @@ describe('the fact of a click', () => {
       fc.property(request, ({ query, sid, headers, utm, subIds, atMs, destination }) => {
         const clickId = mintClickId(keys, tenantId, { keyId: 1, linkNumber: link.number, occurredAtMs: atMs, nonce: 1 });
         const passed = readQuery(`/r/abc?${query}&sid=${encodeURIComponent(sid.replace(/\p{Surrogate}/gu, '\ufffd'))}&utm_source=${query}`);
-        const { plain } = landingOf(destination, utm, 'click_id');
+        const plain = landingOf(destination, utm, 'click_id').plain.texts.join('');
         const click = clickOf({
           clickId,
           occurredAtMs: atMs,
