@@ -34,7 +34,7 @@ export async function openCatalogReader(folder: string, _log: Log): Promise<Cata
       if (hit) return hit;
       const f = store.find(slug, atMs);
       if (!f) return undefined;
-      const found = { link: { ...f.link, slug, partnerKey: null }, plan: { decision: f.decision, clickCap: null, deepLink: null, needsPlace: false, utm: {}, rawUtm: {} } };
+      const found = { link: { ...f.link, slug, partnerKey: null }, plan: f.plan };
       cache.set(slug, found);
       return found;
     },
