@@ -108,10 +108,7 @@ describe('the catalog in memory', () => {
     ];
     const times = [0, NOW, Date.parse('2026-08-01T00:00:00.000Z')];
     const state = (catalog: MemoryCatalogStore) =>
-      JSON.stringify([
-        catalog.version,
-        ...times.flatMap((at) => ['garden-spring', 'second'].map((slug) => catalog.find(slug, at)?.plan)),
-      ]);
+      JSON.stringify([catalog.version, ...times.flatMap((at) => ['garden-spring', 'second'].map((slug) => catalog.find(slug, at)?.plan))]);
     const expected = state(catalogOf(...events));
     const shuffled = fc.shuffledSubarray([...events, ...events], { minLength: events.length * 2 });
     fc.assert(

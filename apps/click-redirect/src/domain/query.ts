@@ -21,12 +21,12 @@ const UTM_NAMES = ['source', 'medium', 'campaign', 'term', 'content', 'id', 'sou
 );
 const SUB_IDS = new Set(SUB_ID_NAMES);
 const UTMS = new Set(UTM_NAMES);
-const NOTHING: Passed = { subIds: {}, rawUtm: {} };
+export const NOTHING_PASSED: Passed = { subIds: {}, rawUtm: {} };
 
 /** Reads the target of a request (`/r/slug?sid=a`). Of a name that comes twice the first counts. Bytes outside ASCII are read as UTF-8. */
 export function readQuery(target: string): Passed {
   const at = target.indexOf('?');
-  if (at < 0) return NOTHING;
+  if (at < 0) return NOTHING_PASSED;
   // HTTP servers hand over raw bytes as Latin-1 characters.
   const query = target.slice(at + 1).replace(/[\x80-\xff]/g, (byte) => `%${byte.charCodeAt(0).toString(16)}`);
   const passed: { subIds: Record<string, string>; rawUtm: Record<string, string> } = { subIds: {}, rawUtm: {} };
