@@ -104,9 +104,12 @@ export class TouchController {
   }
 
   private async post(request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
-    const params = new Map([...paramsOf(queryOf(request)), ...bodyOf(request)]);
+    const query = queryOf(request);
     void reply.headers(HEADERS);
-    const outcome = await this.take(request, reply, params);
+    const outcome: Outcome =
+      query.length > SAID_MAX_BYTES
+        ? { kind: 'refused', reason: 'too_large' }
+        : await this.take(request, reply, new Map([...paramsOf(query), ...bodyOf(request)]));
     if (outcome.kind === 'refused') return this.problem(request, reply, PROBLEMS[outcome.reason](), outcome.reason);
     this.count('post', outcome);
     if (outcome.kind === 'recorded') return reply.code(204).send();
@@ -219,6 +222,6 @@ function bodyOf({ body, headers }: FastifyRequest): Params {
   if (!Buffer.isBuffer(body) || body.length === 0) return new Map();
   if (headers['content-type']?.startsWith('multipart/'))
     throw new Problem('unsupported_media_type', 'Send JSON or URLSearchParams, not FormData.');
-  const text = body.toString('utf8').trim();
+  const text = body.toString('latin1').trim();
   return text.startsWith('{') ? paramsOfJson(parseBody(body) as object) : paramsOf(text);
 }
