@@ -1,4 +1,4 @@
-import { checkDestination, type EntityState } from '@baton/contracts';
+import { type AppStores, checkDestination, type EntityState, type LinkData, type UtmConvention } from '@baton/contracts';
 import { type Landing, landingOf } from './landing';
 
 /** What the redirect needs of one version of a program's terms. */
@@ -10,7 +10,10 @@ export interface Terms {
   readonly allowHttp: boolean;
   readonly landingParam: string;
   readonly utm: Readonly<Record<string, string>>;
+  readonly utmConvention: UtmConvention | null;
   readonly fallbackUrl: string | null;
+  readonly deepLinkSchemes: readonly string[];
+  readonly appStores: AppStores | null;
 }
 
 export type Refusal =
@@ -64,3 +67,11 @@ function elsewhere(terms: Terms, reason: Refusal): Decision {
 export interface Plan { readonly decision: Decision; readonly clickCap: number | null; readonly deepLink: string | null; readonly needsPlace: boolean; readonly utm: Record<string, string>; readonly rawUtm: Record<string, string> }
 export interface Asked { readonly atMs: number; readonly country: string | null; readonly device: string; readonly visitorKey: string; readonly counted: number }
 export const decide = (plan: Plan, _asked: Asked): Decision => plan.decision;
+export type PlannedLink = Pick<
+  LinkData,
+  'state' | 'destination' | 'utm' | 'startsAt' | 'endsAt' | 'clickCap' | 'fallbackUrl' | 'targets' | 'deepLink'
+>;
+export interface ToPlan { readonly link: PlannedLink; readonly terms: Terms | undefined; readonly partner: { readonly state: EntityState; readonly key: string | null }; readonly isProgramKnown: boolean }
+export const planOf = ({ link, terms, partner, isProgramKnown }: ToPlan): Plan => ({
+  decision: decideOld(link, terms, partner.state, isProgramKnown), clickCap: link.clickCap ?? null, deepLink: null, needsPlace: false, utm: terms?.utm ?? {}, rawUtm: {},
+});
