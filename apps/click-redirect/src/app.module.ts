@@ -6,7 +6,7 @@ import { ClickCounts } from './caps/click-counts';
 import { openCatalogReader } from './catalog/catalog.reader';
 import { parseNetworks } from './domain/address';
 import type { Env } from './env';
-import { openPlaceStore } from './place.store';
+import { FilePlaceStore } from './place.store';
 import { RedirectController } from './redirect.controller';
 import { KeyedSeal } from './seal';
 import { FolderDisk } from './spool/disk';
@@ -57,7 +57,7 @@ export async function compose(context: Context<Env>): Promise<Composition> {
   const seal = new KeyedSeal(parseClickIdKeys(env.CLICK_ID_KEYS), Buffer.from(env.ADDRESS_HASH_KEY, 'hex'));
   const visitors = new Visitors(seal, parseNetworks(env.TRUSTED_PROXIES));
   const facts = new SpooledFactLog(spool);
-  const places = openPlaceStore();
+  const places = new FilePlaceStore();
   const redirect = new RedirectController({
     catalog,
     facts,

@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { randomUUID } from 'node:crypto';
 import { ClickRecorded } from '@baton/contracts';
-import { histogram, type Log, Problem, problemBody, traceparentOf } from '@baton/platform';
+import { givenTraceparent, histogram, type Log, Problem, problemBody } from '@baton/platform';
 import type { ClickCounts } from './caps/click-counts';
 import type { CatalogDomain, CatalogReader, Found } from './catalog/catalog.reader';
 import type { Address } from './domain/address';
@@ -157,7 +157,7 @@ export class RedirectController {
         tenantId: link.tenantId,
         occurredAtMs: atMs,
         id: clickId,
-        traceparent: traceparentOf(headers),
+        traceparent: givenTraceparent(headers),
         value: JSON.stringify(click),
       };
       facts.append(record, (shed) => {
