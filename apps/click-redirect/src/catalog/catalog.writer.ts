@@ -107,7 +107,10 @@ export class CatalogFollower implements CatalogWriter {
       if (damage !== null) throw new Error(damage);
       return this.generation(number);
     } catch (error) {
-      log.error({ err: error, aside: moveAside(folder, number) }, 'the catalog on disk is damaged and was moved aside; it is read anew from Kafka');
+      log.error(
+        { err: error, aside: moveAside(folder, number) },
+        'the catalog on disk is damaged and was moved aside; it is read anew from Kafka',
+      );
       return null;
     }
   }

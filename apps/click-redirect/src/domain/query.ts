@@ -9,7 +9,13 @@ export const SUB_ID_MAX_LENGTH = 255;
 export const SUB_IDS_MAX = 20;
 
 /** The names under which the trade passes sub ids. */
-export const SUB_ID_NAMES: readonly string[] = ['sid', ...numbered('sid', 9), ...numbered('sub', 5), 'aff_sub', ...numbered('aff_sub', 5)];
+export const SUB_ID_NAMES: readonly string[] = [
+  ...['sid', ...numbered('sid', 9)],
+  ...numbered('sub', 5),
+  ...['aff_sub', ...numbered('aff_sub', 5)],
+  // TUNE's: where a partner placed the link, and the partner's own click id.
+  ...['source', 'aff_click_id'],
+];
 const UTM_NAMES = ['source', 'medium', 'campaign', 'term', 'content', 'id', 'source_platform', 'creative_format', 'marketing_tactic'].map(
   (name) => `utm_${name}`,
 );

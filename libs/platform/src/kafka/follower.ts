@@ -216,7 +216,8 @@ export class TopicFollower implements Part {
     const isFirst = this.clusterId === '';
     const known = isFirst ? (from?.clusterId ?? clusterId) : this.clusterId;
     this.clusterId = clusterId;
-    const reason = known === clusterId ? strangeness(ranges, positions) : `it lies in cluster ${clusterId}, and what was read lay in ${known}`;
+    const reason =
+      known === clusterId ? strangeness(ranges, positions) : `it lies in cluster ${clusterId}, and what was read lay in ${known}`;
     if (reason !== null) {
       this.isLost = true;
       this.confirmedMs = null;
