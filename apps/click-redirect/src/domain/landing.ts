@@ -53,7 +53,8 @@ export function landingOf(href: string, utm: Readonly<Record<string, string>>, l
   const ownUtm = parts.map((part, i): [string, string] => [names[i]!, part]).filter(([name]) => name !== landingParam && ours.has(name));
   const added: Piece[] = [new URLSearchParams(governed).toString()];
   const id: Piece[] = placedAt < 0 ? [new URLSearchParams([[landingParam, '']]).toString(), CLICK_ID] : [];
-  const whole = (...queries: Piece[][]) => templateOf([...pathPieces(path), ...joined(queries), ...piecesOf(hash)]);
+  const [start, end] = [pathPieces(path), piecesOf(hash)];
+  const whole = (...queries: Piece[][]) => templateOf([...start, ...joined(queries), ...end]);
   return { withId: whole(own(true), added, id), plain: whole(own(false), added), rawUtm: drifted(ownUtm, utm) };
 }
 
