@@ -55,7 +55,8 @@ export function landingOf(href: string, utm: Readonly<Record<string, string>>, l
   const ownUtm = parts.map((part, i): [string, string] => [names[i]!, part]).filter(([name]) => name !== landingParam && ours.has(name));
   const added: Piece[] = [new URLSearchParams(governed).toString()];
   const id: Piece[] = placedAt < 0 ? [new URLSearchParams([[landingParam, '']]).toString(), CLICK_ID] : [];
-  const whole = (...queries: Piece[][]) => templateOf([...pathPieces(path), ...joined(queries), ...piecesOf(hash)]);
+  const [start, end] = [pathPieces(path), piecesOf(hash)];
+  const whole = (...queries: Piece[][]) => templateOf([...start, ...joined(queries), ...end]);
   const withId = whole(own(true), added, id);
   const plain = whole(own(false), added);
   const needsValues = [...withId.slots, ...plain.slots].some((slot) => slot !== CLICK_ID);
