@@ -37,7 +37,9 @@ async function main([name, ...args]) {
     }
   } catch (error) {
     run.problems.push(error.message);
-    say(error.isForPeople ? error.message : error.stack);
+    // A void run has figures to look into, and no verdicts.
+    for (const result of run.results) result.verdict = 'VOID';
+    if (!error.isForPeople) say(error.stack);
   } finally {
     await run.end();
   }

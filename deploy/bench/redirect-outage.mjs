@@ -33,9 +33,9 @@ export const outage = {
     const down = await phase(edge, { perSecond, seconds: outageSeconds, name: 'broker hangs' });
     broker.resume();
     const after = await drained(scene, edge, perSecond);
+    report(run, { up, down, after, perSecond, outageSeconds });
     await shipped(scene);
     await mustBalance(scene, { mayRepeat: true });
-    report(run, { up, down, after, perSecond, outageSeconds });
     tellCounts(scene);
   },
 };
