@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { tellsCpu } from './cpu.mjs';
 import { bounded, compare, inTurns, median } from './measure.mjs';
 import { startServer } from './processes.mjs';
+import { profiling, tellProfiles } from './profile.mjs';
 import { say } from './say.mjs';
 import { ask, mustBalance, runFolder, setScene, shipped, tellCounts, usualBrokers } from './scene.mjs';
 
@@ -17,7 +18,8 @@ const AWAITING_CONNECTIONS = 128;
 
 export const throughput = {
   about: 'CPU per request and requests a second at each number of connections',
-  async run({ links, connections, rounds, seconds }, run) {
+  async run({ links, connections, rounds, seconds, profile }, run) {
+    if (profile) return profiled({ links, connections, seconds }, run);
     const folder = runFolder(run);
     const scene = await setScene({ run, folder, brokers: await usualBrokers(), links });
     const ours = oursOf(scene);
@@ -36,6 +38,15 @@ export const throughput = {
     tellCounts(scene);
   },
 };
+
+/** The profiler costs more than some of what it measures, so nothing is compared. */
+async function profiled({ links, connections, seconds }, run) {
+  const { folder, flags } = profiling('click-redirect');
+  run.later(async () => tellProfiles(folder));
+  const scene = await setScene({ run, folder: runFolder(run), brokers: await usualBrokers(), links, flags });
+  for (const count of connections) say(`${count} connections: ${(await oursOf(scene)(seconds, count)).text}`);
+  tellCounts(scene);
+}
 
 const oursOf = (scene) => async (seconds, connections) => {
   const [edge] = scene.edges;
