@@ -39,7 +39,7 @@ export const outage = {
         ),
     });
     const up = await phase(edge, { perSecond, seconds: outageSeconds });
-    say(`  ${outageSeconds} s with the broker: ${up.text}`);
+    say(`  ${outageSeconds} s with the broker: ${up.text}\n    p99 from part to part, ms: ${partsOf(up)}`);
     const { down, after } = await longOutage({ scene, edge, broker, perSecond, seconds: outageSeconds });
     report(run, { short, up, down, after, perSecond, seconds, outageSeconds });
     await shipped(scene);
@@ -60,7 +60,7 @@ async function hung(broker, work, settle) {
 async function longOutage({ scene, edge, broker, perSecond, seconds }) {
   broker.pause();
   const down = await phase(edge, { perSecond, seconds });
-  say(`  ${seconds} s while it hangs: ${down.text}`);
+  say(`  ${seconds} s while it hangs: ${down.text}\n    p99 from part to part, ms: ${partsOf(down)}`);
   broker.resume();
   return { down, after: await drained(scene, edge, perSecond) };
 }
@@ -77,6 +77,8 @@ async function phase(edge, { perSecond, seconds }) {
   };
 }
 
+const partsOf = ({ p99Parts }) => p99Parts.map((ms) => ms?.toFixed(0) ?? '-').join(' ');
+
 /** Visitors go on coming at the same rate while the backlog is worked off: drained when the topic is less than a second behind them. */
 async function drained({ cluster, edges }, edge, perSecond) {
   const givenBefore = idsGiven(edges);
@@ -92,7 +94,7 @@ async function drained({ cluster, edges }, edge, perSecond) {
   let seconds = null;
   while (seconds === null && performance.now() - startedMs < DRAINED_WITHIN_SECONDS * 2_000) {
     await pause(POLL_MS);
-    const behind = givenBefore + edge.load.withId - (await cluster.countOf(cluster.clicks).catch(() => 0));
+    const behind = givenBefore + edge.load.withId - (await cluster.countOf(cluster.clicks));
     if (edge.load.withId > 0 && behind < perSecond) seconds = (performance.now() - startedMs) / 1_000;
   }
   edge.load.stop();

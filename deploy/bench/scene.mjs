@@ -41,7 +41,7 @@ export async function setScene({ run, folder, brokers, links, edges = 1, cores =
   const cluster = await startCluster({ brokers, run });
   say(`a catalog of ${links} links`);
   const slugs = await cluster.publishCatalog(links);
-  const scene = { run, cluster, folder, edges: [], balance: await Balance.start(cluster, run), counts: null };
+  const scene = { run, cluster, folder, edges: [], balance: new Balance(cluster, run), counts: null };
   for (let i = 0; i < edges; i++) {
     const edge = await startEdge({ cluster, folder, links, core: cores[i], flags, name: `click-redirect-${i}` });
     run.later(edge.stop);
