@@ -28,7 +28,7 @@ async function main([name, ...args]) {
   for (const one of chosen)
     if (!bench.cases[one]) fail(`The bench ${name} has no case "${one}". It has: ${Object.keys(bench.cases).join(', ')}`);
   const run = new Run(name, options);
-  for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => void run.end().then(() => process.exit(130)));
+  for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => void run.interrupt());
   warnOfNoise();
   try {
     for (const one of chosen) {
@@ -36,6 +36,8 @@ async function main([name, ...args]) {
       await run.end();
     }
   } catch (error) {
+    // Its own doing: the processes that it waited for are gone.
+    if (run.isInterrupted) return;
     run.problems.push(error.message);
     // A void run has figures to look into, and no verdicts.
     for (const result of run.results) result.verdict = 'VOID';
@@ -52,6 +54,7 @@ class Run {
   notes = [];
   problems = [];
   #undo = [];
+  isInterrupted = false;
 
   constructor(bench, options) {
     this.bench = bench;
@@ -62,9 +65,17 @@ class Run {
     this.results.push({ bench: this.bench, ...result });
   }
 
-  /** Undone in the opposite order, whatever happens in between. */
+  /** Undone in the opposite order, whatever happens in between. What is begun after an interrupt is undone at once. */
   later(undo) {
     this.#undo.push(undo);
+    if (this.isInterrupted) void this.end();
+  }
+
+  async interrupt() {
+    this.isInterrupted = true;
+    say('stopping and clearing away');
+    await this.end();
+    process.exit(130);
   }
 
   async end() {

@@ -60,8 +60,7 @@ async function references({ run, cluster, folder, balance, edges: [{ load }] }) 
   const rounds = {};
   const start = async (name, env = {}) => {
     const main = fileURLToPath(new URL(`./reference-${name}.mjs`, import.meta.url));
-    const server = await startServer({ name: `reference-${name}`, folder, args: [main], env });
-    run.later(server.stop);
+    const server = await startServer({ run, name: `reference-${name}`, folder, args: [main], env });
     const round = async (seconds, connections) => told(await ask(server, load, { connections, seconds }));
     await round(WARM_SECONDS, 32);
     rounds[name] = round;
