@@ -29,7 +29,7 @@ async function main([name, ...args]) {
     if (!bench.cases[one]) fail(`The bench ${name} has no case "${one}". It has: ${Object.keys(bench.cases).join(', ')}`);
   const run = new Run(name, options);
   for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => void run.interrupt());
-  warnOfNoise();
+  warnOf(run);
   try {
     for (const one of chosen) {
       await bench.cases[one].run(options, run);
@@ -111,11 +111,16 @@ async function help() {
   process.stdout.write(lines.join('\n'));
 }
 
-function warnOfNoise() {
+/** What takes from the worth of the figures is said before, and again beside them. */
+function warnOf(run) {
   const [load] = loadavg();
   say(`${cpus().length} cores, ${Math.round(totalmem() / 2 ** 30)} GB, load ${load.toFixed(2)}`);
   if (load > cpus().length / 2)
-    say('This machine is not quiet: others take a good part of it. Ratios hold better than figures, and neither holds well.');
+    run.notes.push(
+      `the machine was not quiet (load ${load.toFixed(2)} before the start): ratios hold better than figures, and neither holds well`,
+    );
+  if (run.options.rounds < OPTIONS.rounds.default) run.notes.push(`${run.options.rounds} rounds are too few to believe a median`);
+  for (const note of run.notes) say(`Note: ${note}`);
 }
 
 await main(process.argv.slice(2)).catch((error) => {

@@ -13,29 +13,36 @@ export function profiling(name) {
   return { folder, flags: ['--cpu-prof', `--cpu-prof-dir=${folder}`] };
 }
 
-export function tellProfiles(folder) {
+/** Microseconds of a clock that profiles share. */
+export const nowUs = () => Number(process.hrtime.bigint() / 1_000n);
+
+/** Of the time of `windows` (`{ fromUs, toUs, requests }`) alone: what a start costs is another matter. */
+export function tellProfiles(folder, windows) {
   const files = existsSync(folder) ? readdirSync(folder).filter((file) => file.endsWith('.cpuprofile')) : [];
   if (files.length === 0) say(`no profile was written to ${folder}`);
   for (const file of files) {
     say(`\n${join(folder, file)} (open it in a browser's developer tools)`);
-    for (const line of hottest(JSON.parse(readFileSync(join(folder, file), 'utf8')))) say(`  ${line}`);
+    for (const line of hottest(JSON.parse(readFileSync(join(folder, file), 'utf8')), windows)) say(`  ${line}`);
   }
 }
 
-/** Shares of the time that was not idle. */
-function hottest({ nodes, samples, timeDeltas }) {
+/** Microseconds of each request that were spent in a function itself. */
+function hottest({ nodes, samples, timeDeltas, startTime }, windows) {
   const byId = new Map(nodes.map((node) => [node.id, node.callFrame]));
+  const requests = windows.reduce((sum, window) => sum + window.requests, 0);
   const selfUs = new Map();
-  let busyUs = 0;
+  let atUs = startTime;
   samples.forEach((id, i) => {
+    atUs += timeDeltas[i];
     const frame = byId.get(id);
-    if (frame.functionName === '(idle)') return;
+    if (frame.functionName === '(idle)' || !windows.some(({ fromUs, toUs }) => atUs >= fromUs && atUs <= toUs)) return;
     const place = placeOf(frame);
     selfUs.set(place, (selfUs.get(place) ?? 0) + timeDeltas[i]);
-    busyUs += timeDeltas[i];
   });
+  const perRequest = ([place, us]) => `${(us / requests).toFixed(2).padStart(7)} us  ${place}`;
+  const all = [...selfUs.values()].reduce((sum, us) => sum + us, 0);
   const sorted = [...selfUs].sort(([, a], [, b]) => b - a).slice(0, FUNCTIONS_SHOWN);
-  return sorted.map(([place, us]) => `${((us / busyUs) * 100).toFixed(1).padStart(5)} %  ${place}`);
+  return [['of each request in all', all], ...sorted].map(perRequest);
 }
 
 function placeOf({ functionName, url, lineNumber }) {

@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { tellsCpu } from './cpu.mjs';
 import { bounded, compare, inTurns, median } from './measure.mjs';
 import { startServer } from './processes.mjs';
-import { profiling, tellProfiles } from './profile.mjs';
+import { nowUs, profiling, tellProfiles } from './profile.mjs';
 import { say } from './say.mjs';
 import { ask, mustBalance, runFolder, setScene, shipped, tellCounts, usualBrokers } from './scene.mjs';
 
@@ -42,9 +42,17 @@ export const throughput = {
 /** The profiler costs more than some of what it measures, so nothing is compared. */
 async function profiled({ links, connections, seconds }, run) {
   const { folder, flags } = profiling('click-redirect');
-  run.later(async () => tellProfiles(folder));
+  const windows = [];
+  run.later(async () => tellProfiles(folder, windows));
   const scene = await setScene({ run, folder: runFolder(run), brokers: await usualBrokers(), links, flags });
-  for (const count of connections) say(`${count} connections: ${(await oursOf(scene)(seconds, count)).text}`);
+  const ours = oursOf(scene);
+  await ours(WARM_SECONDS, 32);
+  for (const count of connections) {
+    const fromUs = nowUs();
+    const { text, tookMs, answered } = await ours(seconds, count);
+    windows.push({ fromUs, toUs: fromUs + tookMs * 1_000, requests: answered });
+    say(`${count} connections: ${text}`);
+  }
   tellCounts(scene);
 }
 
