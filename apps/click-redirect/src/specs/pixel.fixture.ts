@@ -66,13 +66,11 @@ export async function startTouches() {
   };
 }
 
-/** A broker that nobody is. */
-export function factsNowhere(): { readonly facts: TouchFacts; close(): Promise<void> } {
-  const producer = new BoundedProducer({
-    kafka: connectKafka({ brokers: ['127.0.0.1:1'], clientId: 'test', prefix: '', log }),
-    deadlineMs: 100,
-  });
-  return { facts: factsOf(producer), close: () => producer.close() };
+/** A log that takes nothing more. */
+export async function closedFacts(): Promise<TouchFacts> {
+  const producer = new BoundedProducer({ kafka: connectKafka({ brokers: stores().kafkaBrokers, clientId: 'test', prefix: '', log }) });
+  await producer.close();
+  return factsOf(producer);
 }
 
 const factsOf = (producer: BoundedProducer): TouchFacts => ({
