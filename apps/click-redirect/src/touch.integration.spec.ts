@@ -1,3 +1,6 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { runInNewContext } from 'node:vm';
 import { mintClickId } from '@baton/contracts';
 import { eventually } from '@baton/testing';
 import fc from 'fast-check';
@@ -25,6 +28,8 @@ const NAMED = `tenant_id=${TENANT}&program_id=${PROGRAM}`;
 const OWN = { origin: 'https://shop.example', referer: 'https://shop.example/spring' };
 const EVIL = { origin: 'https://evil.example', referer: 'https://evil.example/' };
 const page = (query: string) => encodeURIComponent(`https://shop.example/spring?${query}`);
+const FORM = 'application/x-www-form-urlencoded;charset=UTF-8';
+const GUIDE = /<script>([^]*?)<\/script>/.exec(readFileSync(join(__dirname, '../../../docs/pixel.md'), 'utf8'))?.[1] as string;
 const reasonOf = ({ status, body }: Answer) => {
   const { code, reason } = JSON.parse(body.toString()) as { code: string; reason: string };
   return [status, code, reason];
@@ -43,8 +48,8 @@ describe('the pixel of a landing page', () => {
   }, 60_000);
 
   const get = (query: string, headers: Record<string, string> = {}) => ask(edge.url, `/t.gif?${query}`, { headers });
-  const post = (body: string | Buffer, type = 'text/plain;charset=UTF-8', asked: Asked & { query?: string } = {}) =>
-    ask(edge.url, `/t${asked.query ? `?${asked.query}` : ''}`, {
+  const post = (body: string | Buffer, type = 'text/plain;charset=UTF-8', asked: Asked & { query?: string; path?: string } = {}) =>
+    ask(edge.url, `${asked.path ?? '/t'}${asked.query ? `?${asked.query}` : ''}`, {
       method: 'POST',
       body,
       headers: { 'content-type': type, ...asked.headers },
@@ -213,6 +218,33 @@ describe('the pixel of a landing page', () => {
       allowed ? origin : undefined,
     ]);
     expect(answer.headers['access-control-allow-headers']).toBe(allowed ? 'Content-Type' : undefined);
+  });
+
+  it.each([true, false])('the script of the guide says where the visitor is, in a browser with beacons: %s', async (hasBeacon) => {
+    const asked: (() => Promise<Answer>)[] = [];
+    const visited = `https://shop.example/spring?ref_id=${CLICK}&utm_term=guide-${hasBeacon}#top`;
+    runInNewContext(GUIDE, {
+      URLSearchParams,
+      location: { href: visited },
+      document: { referrer: 'https://blog.example/' },
+      navigator: {
+        ...(hasBeacon && {
+          sendBeacon: (url: string, said: URLSearchParams) =>
+            asked.push(() => post(said.toString(), FORM, { path: new URL(url).pathname })),
+        }),
+      },
+      Image: class {
+        set src(url: string) {
+          asked.push(() => ask(edge.url, new URL(url).pathname + new URL(url).search, { headers: OWN }));
+        }
+      },
+    });
+    expect(asked).toHaveLength(1);
+    expect((await asked[0]?.())?.status).toBe(hasBeacon ? 204 : 200);
+    await eventually(() => {
+      const touch = log.touches.find((one) => one.utm['utm_term'] === `guide-${hasBeacon}`);
+      return touch?.clickId === CLICK && touch.referrerHost === 'blog.example' && touch.page === visited.replace('#top', '');
+    });
   });
 
   it('no bytes make it fail', async () => {
