@@ -1,5 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { parseAddress } from './domain/address';
+import { isReserved } from './domain/reserved';
+import { AsnTable } from './place/asn-table';
+import { MmdbTable } from './place/mmdb';
 import { countryOf, FilePlaceStore, INSTALLED_PLACES, type Place } from './place.store';
 
 const NOWHERE: Place = { country: null, asn: null, hosting: false, vpn: false };
@@ -45,6 +48,18 @@ describe('where an address is', () => {
   ])('%s is nowhere, whatever the files say', (ip) => expect(at(ip)).toEqual(NOWHERE));
 
   it('gives one place for all its visitors', () => expect(at('8.8.8.8')).toBe(at('8.8.4.4')));
+
+  it('gives each visitor their own place, however many came before', () => {
+    const countries = new MmdbTable(INSTALLED_PLACES.country, countryOf);
+    const systems = new AsnTable({ v4: INSTALLED_PLACES.asnV4, v6: INSTALLED_PLACES.asnV6 });
+    for (let i = 0; i < 200_000; i++) {
+      const address = [1 + (i % 222), (i * 7) & 255, (i * 31) & 255, 1];
+      if (isReserved(address)) continue;
+      const { country, asn } = places.lookup(address);
+      if (country !== countries.find(address) || asn !== (systems.find(address) || null))
+        throw new Error(`${address.join('.')}: ${country}, ${asn}`);
+    }
+  });
 
   it('agrees with each 97th line of the files, at both ends', () => {
     const dotted = (n: number): string => [n >>> 24, (n >>> 16) & 255, (n >>> 8) & 255, n & 255].join('.');

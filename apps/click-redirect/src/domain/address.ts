@@ -11,8 +11,8 @@ const NETWORK_BITS_V4 = 24;
 const NETWORK_BITS_V6 = 48;
 
 /** Whose request it is: the nearest address that is not one of our own proxies. Nobody else's X-Forwarded-For is believed. Null when the peer is unknown. */
-export function clientAddress(peer: string | undefined, forwardedFor: string | undefined, trusted: readonly Network[]): Address | null {
-  let client = peer === undefined ? null : parseAddress(peer);
+export function clientAddress(peer: Address | null, forwardedFor: string | undefined, trusted: readonly Network[]): Address | null {
+  let client = peer;
   if (!client || !forwardedFor) return client;
   const hops = forwardedFor.split(',').slice(-HOPS_MAX);
   for (let i = hops.length - 1; i >= 0 && isWithin(client, trusted); i--) {

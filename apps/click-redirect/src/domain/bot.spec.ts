@@ -34,6 +34,8 @@ describe('bots', () => {
     'Twitter for iPhone/10.44',
     'Snapchat/12.90 (like Safari/8618.2.12, panda)',
     'Line/14.8.0/IAB',
+    'WhatsApp/2.24.10.5',
+    'Tumblr/34.5',
     'MicroMessenger/8.0.49(0x18003137) NetType/WIFI Language/en',
   ])('takes who reads in "%s" for a person', (app) =>
     expect([IN_IOS, IN_ANDROID].map((web) => bot(`${web} ${app}`))).toEqual([false, false]),
@@ -88,6 +90,7 @@ describe('who draws a preview', () => {
     'Iframely/1.3.1 (+https://iframely.com/docs/about) Atlassian',
     'Snap URL Preview Service; bot; snapchat; https://developers.snap.com/robots',
     'Discourse Forum Onebox v3.3.0.beta1-dev',
+    'Quora Link Preview/1.0 (http://www.quora.com)',
   ])('%s', (agent) => expect(readAgent(agent)).toMatchObject({ bot: true, unfurler: true, deviceClass: 'bot' }));
 
   it.each([

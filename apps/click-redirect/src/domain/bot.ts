@@ -22,7 +22,7 @@ const NEWS_APP = / (?:[a-z]+news|news[a-z]+)(?=\/| |$)/gi;
 const IN_APP = /\bwv\)|\bMobile\//;
 /** Phones that bear Google's name. */
 const GOOGLE_PHONE = /; google (?=nexus)/i;
-/** Whether a program draws a preview of the link for people who may follow it. Each of them is a bot too. */
+/** Whether a bot draws a preview of the link for people who may follow it. Apps bear these names as well: ask only of what is a bot. */
 export const isUnfurler = (userAgent: string): boolean => UNFURLER.test(userAgent);
 
 /**
@@ -30,10 +30,6 @@ export const isUnfurler = (userAgent: string): boolean => UNFURLER.test(userAgen
  * for a bot, which costs a partner money. Without a user agent: no bot, for privacy tools take it away.
  */
 export function isBot(userAgent: string): boolean {
-  return isbot(withoutPeople(userAgent)) || isUnfurler(userAgent);
-}
-
-function withoutPeople(userAgent: string): string {
   const named = userAgent.replace(GOOGLE_PHONE, '; ');
-  return IN_APP.test(named) ? named.replace(NEWS_APP, '') : named;
+  return isbot(IN_APP.test(named) ? named.replace(NEWS_APP, '') : named);
 }

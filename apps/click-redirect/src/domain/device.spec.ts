@@ -53,6 +53,7 @@ describe('devices and systems', () => {
       'tablet',
       'android',
     ],
+    ['Mozilla/5.0 (compatible; MSIE 9.0; Windows Phone OS 7.5; Trident/5.0; IEMobile/9.0; Xbox)', 'mobile', 'windows'],
     [
       'Mozilla/5.0 (Windows Phone 10.0; Android 6.0.1; NOKIA; Lumia 930) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/51.0.2704.79 Mobile Safari/537.36 Edge/14.14393',
       'mobile',

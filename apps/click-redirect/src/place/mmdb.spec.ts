@@ -28,7 +28,33 @@ function inWidth(path: string, bits: 24 | 32): Buffer {
   return Buffer.concat([tree, rest]);
 }
 
+const text = (value: string): Buffer => Buffer.concat([Buffer.from([(2 << 5) | value.length]), Buffer.from(value)]);
+const whole = (value: number): Buffer => Buffer.from([(6 << 5) | 4, value >>> 24, value >>> 16, value >>> 8, value]);
+const map = (of: Record<string, Buffer>): Buffer =>
+  Buffer.concat([Buffer.from([(7 << 5) | Object.keys(of).length]), ...Object.entries(of).flatMap(([key, value]) => [text(key), value])]);
+
+/** One node whose records of 28 bits differ in their highest four alone. */
+function withFarRecords(): Buffer {
+  const [left, right] = [1 + 16 + (1 << 24), 1 + 16 + (1 << 25)];
+  const tree = Buffer.from([left >>> 16, left >>> 8, left, ((left >>> 24) << 4) | (right >>> 24), right >>> 16, right >>> 8, right]);
+  const data = Buffer.alloc((1 << 25) + 32);
+  map({ country_code: text('AT') }).copy(data, 1 << 24);
+  map({ country_code: text('DE') }).copy(data, 1 << 25);
+  const metadata = { node_count: whole(1), record_size: whole(28), ip_version: whole(4), binary_format_major_version: whole(2) };
+  const more = {
+    database_type: text('t'),
+    build_epoch: whole(0),
+    binary_format_minor_version: whole(0),
+    languages: map({}),
+    description: map({}),
+  };
+  return Buffer.concat([tree, Buffer.alloc(16), data, Buffer.from('\xab\xcd\xefMaxMind.com', 'latin1'), map({ ...metadata, ...more })]);
+}
+
 describe('a file of MaxMind’s format', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'mmdb-'));
+  afterAll(() => rmSync(folder, { recursive: true }));
+
   it('gives the country that MaxMind’s own readers give', () => {
     const table = new MmdbTable(COUNTRY, countryOf);
     expect(rows.map(([ip]) => [ip, table.find(parseAddress(ip)!)])).toEqual(rows.map(([ip, country]) => [ip, country]));
@@ -49,17 +75,19 @@ describe('a file of MaxMind’s format', () => {
   });
 
   it('reads records of 24, 28 and 32 bits', () => {
-    const folder = mkdtempSync(join(tmpdir(), 'mmdb-'));
-    try {
-      for (const bits of [24, 32] as const) {
-        const path = join(folder, `${bits}.mmdb`);
-        writeFileSync(path, inWidth(COUNTRY, bits));
-        const table = new MmdbTable(path, countryOf);
-        expect(rows.map(([ip]) => table.find(parseAddress(ip)!))).toEqual(rows.map(([, country]) => country));
-      }
-    } finally {
-      rmSync(folder, { recursive: true });
+    for (const bits of [24, 32] as const) {
+      const path = join(folder, `${bits}.mmdb`);
+      writeFileSync(path, inWidth(COUNTRY, bits));
+      const table = new MmdbTable(path, countryOf);
+      expect(rows.map(([ip]) => table.find(parseAddress(ip)!))).toEqual(rows.map(([, country]) => country));
     }
+  });
+
+  it('reads a file so large that the fourth byte of a record counts', () => {
+    const path = join(folder, 'far.mmdb');
+    writeFileSync(path, withFarRecords());
+    const table = new MmdbTable(path, countryOf);
+    expect(['1.2.3.4', '200.2.3.4', '2001:db8::1'].map((ip) => table.find(parseAddress(ip)!))).toEqual(['AT', 'DE', null]);
   });
 
   it('gives what mmdb-lib gives for any address of the file of countries', () => {
