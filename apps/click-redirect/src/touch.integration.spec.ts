@@ -1,4 +1,3 @@
-import { eventually } from '@baton/testing';
 import fc from 'fast-check';
 import {
   ask,
