@@ -1,10 +1,12 @@
 // A whole platform of its own for a test: its topics, databases, keys and ports, beside whatever else runs.
 import { randomBytes } from 'node:crypto';
+import { rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { join } from 'node:path';
 import { startProxy } from './proxy.mjs';
 import { prepare } from './start.mjs';
 import { Replica, stopInOrder, supervise } from './services.mjs';
-import { SERVICES, serviceUrl, storeEnv } from './settings.mjs';
+import { DATA, SERVICES, serviceUrl, storeEnv } from './settings.mjs';
 
 const require = createRequire(import.meta.url);
 /** Replicas 0 to 2 belong to `npm start`. */
@@ -21,7 +23,8 @@ export async function startPlatform({ name, replicas = 1, env = {}, envOf = () =
   const proxied = new URL(stores.POSTGRES_ADMIN_URL);
   proxied.hostname = '127.0.0.1';
   proxied.port = String(proxy.port);
-  const settings = { name, replicaOffset: REPLICA_OFFSET, stores: { ...own, POSTGRES_ADMIN_URL: proxied.toString() }, env };
+  const folder = join(DATA, 'platforms', prefix);
+  const settings = { name, folder, replicaOffset: REPLICA_OFFSET, stores: { ...own, POSTGRES_ADMIN_URL: proxied.toString() }, env };
   const all = SERVICES.flatMap((service) => Array.from({ length: replicas }, (_, i) => new Replica(service, i, settings)));
   for (const replica of all) await replica.start(envOf(replica, 1));
   await Promise.all(all.map((replica) => replica.ready()));
@@ -53,7 +56,7 @@ export async function startPlatform({ name, replicas = 1, env = {}, envOf = () =
       await stopInOrder(all);
       await proxy.close();
     },
-    /** Takes the databases and topics away again. */
+    /** Takes the databases, the topics and what replicas kept on disk away again. */
     async remove() {
       const { Client } = require('pg');
       const client = new Client({ connectionString: stores.POSTGRES_ADMIN_URL });
@@ -62,6 +65,7 @@ export async function startPlatform({ name, replicas = 1, env = {}, envOf = () =
         await client.query(`DROP DATABASE IF EXISTS "${own.DATABASE_PREFIX}${service.replaceAll('-', '_')}" WITH (FORCE)`);
       await client.end();
       await kafkaOf(own).removeTopics();
+      rmSync(folder, { recursive: true, force: true });
     },
   };
 }

@@ -37,6 +37,8 @@ export function serviceEnv(service, replica = 0, platform = {}) {
     ADDRESS_HASH_KEY: made.addressHashKey,
     EMAIL_HASH_KEY: made.emailHashKey,
     PUBLIC_URL: serviceUrl('click-redirect', platform.replicaOffset ?? 0),
+    // Each replica's own: its spool has one owner.
+    DATA_DIR: join(platform.folder ?? join(DATA, 'data'), `${service}-${replica}`),
     ...platform.env,
   };
 }
