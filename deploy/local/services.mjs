@@ -43,7 +43,7 @@ export function serviceEnv(service, replica = 0, platform = {}) {
   };
 }
 
-/** One replica that can be started, killed, and started again. */
+/** One replica that can be started, killed, and started again. `platform.wrap` puts its command line into another program's. */
 export class Replica {
   constructor(service, replica = 0, platform = {}) {
     this.service = service;
@@ -62,10 +62,12 @@ export class Replica {
     if (runningPid(this.name)) await stopDetached(this.name, { first: 'SIGKILL' });
     await needFreePort(Number(new URL(this.url).port), this.name);
     // The name at the end is nothing to the program: it is how the process is known again.
+    const own = [process.execPath, '--enable-source-maps', main, `--replica=${this.name}`];
+    const [command, ...args] = this.platform.wrap?.(own) ?? own;
     this.child = startDetached({
       name: this.name,
-      command: process.execPath,
-      args: ['--enable-source-maps', main, `--replica=${this.name}`],
+      command,
+      args,
       env: { ...serviceEnv(this.service, this.replica, this.platform), ...extra },
       mark: `--replica=${this.name}`,
     });
