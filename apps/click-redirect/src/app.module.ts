@@ -68,7 +68,11 @@ export async function compose(context: Context<Env>): Promise<Composition> {
     now: () => Date.now(),
     log,
     redirects: new Tally('baton_redirects_total', 'Answers to visitors of links, by what they were', 'outcome'),
-    shed: new Tally('baton_clicks_shed_total', 'Visitors sent on without a click id, because the click could not be kept, by reason', 'reason'),
+    shed: new Tally(
+      'baton_clicks_shed_total',
+      'Visitors sent on without a click id, because the click could not be kept, by reason',
+      'reason',
+    ),
   });
   const stalenessSeconds = (): number => {
     const { catalogConfirmedMs } = worker.status;
@@ -132,7 +136,11 @@ function measure({ catalog, spool, worker, stalenessSeconds }: Measured): void {
     });
   };
   shows('baton_catalog_version', 'The highest catalog version that this process has read', () => catalog.version);
-  shows('baton_catalog_staleness_seconds', 'Since the broker last confirmed that there is nothing newer; +Inf before the first time', stalenessSeconds);
+  shows(
+    'baton_catalog_staleness_seconds',
+    'Since the broker last confirmed that there is nothing newer; +Inf before the first time',
+    stalenessSeconds,
+  );
   shows('baton_catalog_links', 'Links that this process knows', () => catalog.linkCount);
   shows('baton_spool_backlog_bytes', 'Bytes of facts on disk that are not in Kafka yet', () => spool.backlogBytes);
   shows('baton_spool_unwritable', '1 while facts cannot be kept and visitors go on without a click id', () => (spool.unready() ? 1 : 0));

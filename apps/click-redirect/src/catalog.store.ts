@@ -9,7 +9,7 @@ import {
   type Received,
   type TenantData,
 } from '@baton/contracts';
-import { type Decision, decideOld as decide, type Terms, termsInForce } from './domain/decision';
+import { type Plan, planOf, type Terms, termsInForce } from './domain/decision';
 
 /** A link as a click needs it. */
 export interface CatalogLink {
@@ -18,9 +18,11 @@ export interface CatalogLink {
   readonly number: number;
   readonly programId: string;
   readonly partnerId: string;
+  readonly partnerKey: string | null;
+  readonly slug: string;
   readonly subIds: Readonly<Record<string, string>>;
 }
-export type Found = { readonly link: CatalogLink; readonly decision: Decision };
+export type Found = { readonly link: CatalogLink; readonly plan: Plan };
 
 export interface CatalogStore {
   /** Changes in any order and any number of times: of each entity the highest version stays. Tombstones are keys of the catalog topic. */
@@ -41,16 +43,16 @@ interface Partner {
   readonly id: string;
   version: number;
   state: EntityState;
+  key: string | null;
 }
-interface Link extends CatalogLink {
+interface Link extends Omit<CatalogLink, 'partnerKey'> {
   readonly version: number;
   readonly catalogVersion: number;
-  readonly state: EntityState;
-  readonly destination: string;
+  readonly data: LinkData;
   readonly program: Program;
   readonly partner: Partner;
-  /** The last decision and what it was made from: a link's redirect is rendered once for each of its terms. */
-  made: { readonly terms: Terms | undefined; readonly partnerState: EntityState; readonly decision: Decision } | null;
+  /** The last plan and what it was made from: a link's redirect is rendered once for each of its terms. */
+  made: { readonly terms: Terms | undefined; readonly partnerVersion: number; readonly found: Found } | null;
 }
 
 const NO_SUB_IDS: Readonly<Record<string, string>> = {};
@@ -86,11 +88,14 @@ export class MemoryCatalogStore implements CatalogStore {
     const link = this.links.get(slug);
     if (!link) return undefined;
     const terms = termsInForce(link.program.versions, atMs);
-    const partnerState = link.partner.state;
-    if (!link.made || link.made.terms !== terms || link.made.partnerState !== partnerState) {
-      link.made = { terms, partnerState, decision: decide(link, terms, partnerState, link.program.versions.length > 0) };
+    const { partner } = link;
+    if (!link.made || link.made.terms !== terms || link.made.partnerVersion !== partner.version) {
+      const plan = planOf({ link: link.data, terms, partner, isProgramKnown: link.program.versions.length > 0 });
+      const { tenantId, id, number, programId, partnerId, subIds } = link;
+      const found = { link: { tenantId, id, number, slug, programId, partnerId, partnerKey: partner.key, subIds }, plan };
+      link.made = { terms, partnerVersion: partner.version, found };
     }
-    return { link, decision: link.made.decision };
+    return link.made.found;
   }
 
   private putLink(data: LinkData): void {
@@ -104,14 +109,14 @@ export class MemoryCatalogStore implements CatalogStore {
       tenantId: data.tenantId,
       id: data.id,
       number: data.number,
+      slug: data.slug,
       // One text for all links of a program: a million links would hold a million copies.
       programId: program.id,
       partnerId: partner.id,
       subIds: Object.keys(data.subIds).length === 0 ? NO_SUB_IDS : data.subIds,
       version: data.version,
       catalogVersion: data.catalogVersion,
-      state: data.state,
-      destination: data.destination,
+      data,
       program,
       partner,
       made: null,
@@ -131,13 +136,16 @@ export class MemoryCatalogStore implements CatalogStore {
       landingParam,
       utm,
       fallbackUrl: fallbackUrl ?? null,
+      utmConvention: data.utmConvention ?? null,
+      deepLinkSchemes: data.deepLinkSchemes ?? [],
+      appStores: data.appStores ?? null,
     };
     program.versions = [...program.versions, terms].sort((a, b) => b.version - a.version);
   }
 
-  private putPartner({ tenantId, id, version, state }: PartnerData): void {
+  private putPartner({ tenantId, id, version, state, key }: PartnerData): void {
     const partner = this.partner(tenantId, id);
-    if (version > partner.version) Object.assign(partner, { version, state });
+    if (version > partner.version) Object.assign(partner, { version, state, key });
   }
 
   private program(tenantId: string, id: string): Program {
@@ -150,7 +158,7 @@ export class MemoryCatalogStore implements CatalogStore {
   /** A partner that is not known yet refuses nobody. */
   private partner(tenantId: string, id: string): Partner {
     const key = `${tenantId}:${id}`;
-    const partner = this.partners.get(key) ?? { id, version: 0, state: 'active' };
+    const partner = this.partners.get(key) ?? { id, version: 0, state: 'active', key: null };
     this.partners.set(key, partner);
     return partner;
   }

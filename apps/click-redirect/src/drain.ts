@@ -89,7 +89,10 @@ async function drainOne({ folder, producer, log, endMs }: One): Promise<Outcome>
     tide.start(bases[0] as number, end);
     const shipper = new Shipper({ disk, tide, producer, log });
     await shipper.start();
-    const progress = setInterval(() => console.log(`${folder}: ${shipper.counts.shipped} facts sent, ${end - tide.shipped} bytes to go`), 2_000);
+    const progress = setInterval(
+      () => console.log(`${folder}: ${shipper.counts.shipped} facts sent, ${end - tide.shipped} bytes to go`),
+      2_000,
+    );
     const isDone = await shipper.drained(Math.max(0, endMs - Date.now()));
     clearInterval(progress);
     await shipper.stop();
@@ -121,7 +124,9 @@ function spoolsUnder(root: string): string[] {
   if (!existsSync(root)) return [];
   if (existsSync(join(root, LOCK))) return [root];
   const below = [join(root, 'spool'), ...readdirSync(root).flatMap((name) => [join(root, name), join(root, name, 'spool')])];
-  return [...new Set(below)].filter((folder) => existsSync(folder) && statSync(folder).isDirectory() && existsSync(join(folder, LOCK))).sort();
+  return [...new Set(below)]
+    .filter((folder) => existsSync(folder) && statSync(folder).isDirectory() && existsSync(join(folder, LOCK)))
+    .sort();
 }
 
 function askedOf(args: readonly string[]): { folders: string[]; seconds: number } | string {

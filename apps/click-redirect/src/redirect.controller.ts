@@ -1,17 +1,15 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { randomUUID } from 'node:crypto';
-import { ClickRecorded } from '@baton/contracts';
 import { givenTraceparent, histogram, type Log, Problem, problemBody } from '@baton/platform';
 import type { ClickCounts } from './caps/click-counts';
-import type { CatalogDomain, CatalogReader, Found } from './catalog/catalog.reader';
-import type { Address } from './domain/address';
-import { clickOf } from './domain/click';
+import type { CatalogDomain, CatalogLink, CatalogReader, Found } from './catalog/catalog.reader';
+import { type Address, networkOf } from './domain/address';
+import { clickText, linkText, placeText } from './domain/click';
 import { decide, type Decision, type Refusal } from './domain/decision';
 import { type Landing, type MacroValues, render } from './domain/landing';
-import { mergedSubIds, type Passed, readQuery } from './domain/query';
+import { mergedSubIds, NOTHING_PASSED, type Passed, readQuery } from './domain/query';
 import { type Agent, isPrefetch, languageOf, referrerHostOf, visitorIdIn } from './domain/visitor';
 import { bucketOf, visitorKeyOf } from './domain/visitor-key';
-import { networkOf } from './domain/address';
 import type { Place, PlaceStore } from './place.store';
 import type { Seal } from './seal';
 import type { FactLog } from './spool/fact-log';
@@ -40,13 +38,14 @@ interface Visit {
   readonly found: Found;
   readonly domain: CatalogDomain | undefined;
   readonly agent: Agent;
-  readonly userAgentHash: string | null;
+  readonly agentText: string;
   readonly address: Address | null;
   readonly addressHash: string | null;
   readonly place: Place;
   readonly visitorId: string | null;
   readonly isNewVisitor: boolean;
   readonly passed: Passed;
+  readonly subIds: Readonly<Record<string, string>>;
 }
 
 const PREFIX = '/r/';
@@ -56,6 +55,9 @@ const CLICK_KIND = 0;
 
 /** `GET /r/:slug`, and `/:slug` under a tenant's own domain, answered before the framework. */
 export class RedirectController {
+  private readonly linkTexts = new WeakMap<CatalogLink, string>();
+  private readonly placeTexts = new WeakMap<Place, string>();
+  private instant = { atMs: 0, text: new Date(0).toISOString() };
   private readonly seconds = histogram('baton_redirect_seconds', 'Time from a request for a link to its answer');
 
   constructor(private readonly options: RedirectOptions) {}
@@ -132,34 +134,28 @@ export class RedirectController {
       const { headers } = request;
       const clickId = seal.mint(link.tenantId, link.number, atMs);
       const prefetch = isPrefetch(headers);
-      const click = clickOf({
+      const value = clickText({
         clickId,
-        occurredAt: new Date(atMs).toISOString(),
-        link,
+        occurredAt: this.instantOf(atMs),
+        link: this.linkTextOf(link),
+        agent: visit.agentText,
+        place: this.placeTextOf(visit.place),
+        subIds: visit.subIds,
         destination,
-        passed: visit.passed,
         utm: plan.utm,
-        drifted: plan.rawUtm,
-        agent,
+        rawUtm: visit.passed.rawUtm,
+        drifted: landing.rawUtm,
         prefetch,
         head,
-        place: visit.place,
         network: address && networkOf(address),
         addressHash: visit.addressHash,
-        userAgentHash: visit.userAgentHash,
         referrerHost: referrerHostOf(headers.referer),
         language: languageOf(headers['accept-language']),
         visitorId: visit.visitorId,
         host: visit.domain?.host ?? null,
       });
-      const record = {
-        kind: CLICK_KIND,
-        tenantId: link.tenantId,
-        occurredAtMs: atMs,
-        id: clickId,
-        traceparent: givenTraceparent(headers),
-        value: JSON.stringify(click),
-      };
+      const { tenantId } = link;
+      const record = { kind: CLICK_KIND, tenantId, occurredAtMs: atMs, id: clickId, traceparent: givenTraceparent(headers), value };
       facts.append(record, (shed) => {
         if (shed === null && plan.clickCap !== null && !agent.bot && !prefetch && !head) counts.add(link.tenantId, link.number);
         done(shed === null ? clickId : null, shed);
@@ -178,11 +174,12 @@ export class RedirectController {
     atMs: number,
   ): Visit {
     const { visitors, seal, places } = this.options;
-    const { agent, hash: userAgentHash } = visitors.agentOf(request.headers['user-agent']);
+    const { agent, hash: userAgentHash, text } = visitors.agentOf(request.headers['user-agent']);
     const address = visitors.addressOf(request);
     const addressHash = address && seal.addressHash(found.link.tenantId, address);
     const known = visitorIdIn(request.headers.cookie);
     const isNewVisitor = known === null && !agent.bot;
+    const passed = readQuery(request.url ?? '');
     return {
       request,
       response,
@@ -191,14 +188,33 @@ export class RedirectController {
       found,
       domain,
       agent,
-      userAgentHash,
+      agentText: text,
       address,
       addressHash,
       place: address ? places.lookup(address) : NOWHERE,
       visitorId: isNewVisitor ? seal.visitorId(bucketOf(addressHash, userAgentHash)) : known,
       isNewVisitor,
-      passed: readQuery(request.url ?? ''),
+      passed,
+      subIds: passed === NOTHING_PASSED ? found.link.subIds : mergedSubIds(found.link.subIds, passed.subIds),
     };
+  }
+
+  private linkTextOf(link: CatalogLink): string {
+    let text = this.linkTexts.get(link);
+    if (text === undefined) this.linkTexts.set(link, (text = linkText(link)));
+    return text;
+  }
+
+  private placeTextOf(place: Place): string {
+    let text = this.placeTexts.get(place);
+    if (text === undefined) this.placeTexts.set(place, (text = placeText(place)));
+    return text;
+  }
+
+  /** Many visitors come in one millisecond. */
+  private instantOf(atMs: number): string {
+    if (atMs !== this.instant.atMs) this.instant = { atMs, text: new Date(atMs).toISOString() };
+    return this.instant.text;
   }
 
   /** Only a domain of the catalog means anything; what else stands in Host builds nothing. */
@@ -228,7 +244,9 @@ export class RedirectController {
   }
 
   private notLoaded(response: ServerResponse): void {
-    const problem = new Problem('unavailable', 'The links are still being read. Try again in a moment.', { headers: { 'Retry-After': '2' } });
+    const problem = new Problem('unavailable', 'The links are still being read. Try again in a moment.', {
+      headers: { 'Retry-After': '2' },
+    });
     this.refuse(response, problem, 'not_loaded');
   }
 
@@ -271,13 +289,13 @@ function slugIn(path: string, isOwnDomain: boolean): string | null {
   }
 }
 
-const valuesOf = ({ found: { link }, agent, place, visitorId, passed, atMs }: Visit): MacroValues => ({
+const valuesOf = ({ found: { link }, agent, place, visitorId, subIds, atMs }: Visit): MacroValues => ({
   partnerKey: link.partnerKey,
   partnerId: link.partnerId,
   programId: link.programId,
   linkId: link.id,
   slug: link.slug,
-  subIds: mergedSubIds(link.subIds, passed.subIds),
+  subIds,
   country: place.country,
   device: agent.deviceClass,
   os: agent.os,

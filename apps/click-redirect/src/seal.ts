@@ -106,4 +106,5 @@ class Hmac {
 
 const hashOnce = (crypto as unknown as { hash?: HashOnce }).hash;
 /** `crypto.hash` came with Node 20.12 and 21.7. */
-const sha256 = (data: Buffer): Buffer => (hashOnce ? hashOnce('sha256', data, 'buffer') : crypto.createHash('sha256').update(data).digest());
+const sha256 = (data: Buffer): Buffer =>
+  hashOnce ? hashOnce('sha256', data, 'buffer') : crypto.createHash('sha256').update(data).digest();

@@ -1,12 +1,15 @@
 import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import { type Address, clientAddress, type Network, parseAddress } from './domain/address';
+import { agentText } from './domain/click';
 import { type Agent, readAgent } from './domain/visitor';
 import type { Seal } from './seal';
 
 export interface KnownAgent {
   readonly agent: Agent;
   readonly hash: string | null;
+  /** `agentText` */
+  readonly text: string;
 }
 
 /** Distinct user agents that are remembered: some 10 MB at most. */
@@ -17,7 +20,7 @@ const AGENT_MAX_LENGTH = 512;
 export class Visitors {
   private readonly agents = new Map<string, KnownAgent>();
   private readonly peers = new WeakMap<Socket, Address | null>();
-  private readonly nobody: KnownAgent = { agent: readAgent(undefined), hash: null };
+  private readonly nobody = knownAgent(readAgent(undefined), null);
 
   constructor(
     private readonly seal: Seal,
@@ -29,7 +32,7 @@ export class Visitors {
     const text = userAgent.length > AGENT_MAX_LENGTH ? userAgent.slice(0, AGENT_MAX_LENGTH) : userAgent;
     const known = this.agents.get(text);
     if (known) return known;
-    const read = { agent: readAgent(text), hash: this.seal.userAgentHash(text) };
+    const read = knownAgent(readAgent(text), this.seal.userAgentHash(text));
     // Rare, and what is common comes back at once.
     if (this.agents.size >= AGENTS_MAX) this.agents.clear();
     this.agents.set(text, read);
@@ -48,3 +51,5 @@ export class Visitors {
     return clientAddress(peer, Array.isArray(forwarded) ? forwarded.join(',') : forwarded, this.trustedProxies);
   }
 }
+
+const knownAgent = (agent: Agent, hash: string | null): KnownAgent => ({ agent, hash, text: agentText(agent, hash) });

@@ -4,13 +4,34 @@ import { allContracts, type AndroidApp, type AppleApp, type EntityState, type Re
 import type { Log } from '@baton/platform';
 import type { Plan } from '../domain/decision';
 import { MemoryCatalogStore } from '../catalog.store';
-export interface CatalogLink { readonly tenantId: string; readonly id: string; readonly number: number; readonly slug: string; readonly programId: string; readonly partnerId: string; readonly partnerKey: string | null; readonly subIds: Readonly<Record<string, string>> }
-export interface Found { readonly link: CatalogLink; readonly plan: Plan }
-export interface CatalogDomain { readonly tenantId: string; readonly host: string; readonly state: EntityState; readonly rootUrl: string | null; readonly appleApps: readonly AppleApp[]; readonly androidApps: readonly AndroidApp[] }
+export interface CatalogLink {
+  readonly tenantId: string;
+  readonly id: string;
+  readonly number: number;
+  readonly slug: string;
+  readonly programId: string;
+  readonly partnerId: string;
+  readonly partnerKey: string | null;
+  readonly subIds: Readonly<Record<string, string>>;
+}
+export interface Found {
+  readonly link: CatalogLink;
+  readonly plan: Plan;
+}
+export interface CatalogDomain {
+  readonly tenantId: string;
+  readonly host: string;
+  readonly state: EntityState;
+  readonly rootUrl: string | null;
+  readonly appleApps: readonly AppleApp[];
+  readonly androidApps: readonly AndroidApp[];
+}
 export interface CatalogReader {
   find(slug: string, atMs: number, tenantId?: string): Found | undefined;
   domain(host: string): CatalogDomain | undefined;
-  readonly isLoaded: boolean; readonly version: number; readonly linkCount: number;
+  readonly isLoaded: boolean;
+  readonly version: number;
+  readonly linkCount: number;
   refresh(): void;
   close(): Promise<void>;
 }
@@ -24,7 +45,16 @@ export async function openCatalogReader(folder: string, _log: Log): Promise<Cata
     store = new MemoryCatalogStore();
     cache.clear();
     const contracts = new Map(allContracts().map((c) => [c.ceType, c]));
-    store.apply(readFileSync(file, 'utf8').trim().split('\n').map((l) => { const [t, data] = JSON.parse(l); return { contract: contracts.get(t), data } as unknown as Received; }), []);
+    store.apply(
+      readFileSync(file, 'utf8')
+        .trim()
+        .split('\n')
+        .map((l) => {
+          const [t, data] = JSON.parse(l);
+          return { contract: contracts.get(t), data } as unknown as Received;
+        }),
+      [],
+    );
     loaded = true;
   };
   refresh();
@@ -34,12 +64,21 @@ export async function openCatalogReader(folder: string, _log: Log): Promise<Cata
       if (hit) return hit;
       const f = store.find(slug, atMs);
       if (!f) return undefined;
-      const found = { link: { ...f.link, slug, partnerKey: null }, plan: { decision: f.decision, clickCap: null, deepLink: null, needsPlace: false, utm: {}, rawUtm: {} } };
+      const found = { link: { ...f.link, slug, partnerKey: null }, plan: f.plan };
       cache.set(slug, found);
       return found;
     },
     domain: () => undefined,
-    get isLoaded() { return loaded; }, get version() { return store.version; }, get linkCount() { return store.linkCount; },
-    refresh, close: async () => undefined,
+    get isLoaded() {
+      return loaded;
+    },
+    get version() {
+      return store.version;
+    },
+    get linkCount() {
+      return store.linkCount;
+    },
+    refresh,
+    close: async () => undefined,
   };
 }

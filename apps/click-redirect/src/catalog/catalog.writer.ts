@@ -8,10 +8,25 @@ export class CatalogFollower implements Part {
   constructor({ kafka, folder, log, onChange }: { kafka: KafkaConnection; folder: string; log: Log; onChange: () => void }) {
     mkdirSync(folder, { recursive: true });
     rmSync(join(folder, 'e'), { force: true });
-    this.follower = new TopicFollower({ kafka, topic: TOPICS.catalog, group: 'click-redirect', log, onDead: () => undefined,
-      apply: (events) => { appendFileSync(join(folder, 'e'), events.map((e) => JSON.stringify([e.contract.ceType, e.data]) + '\n').join('')); onChange(); } });
+    this.follower = new TopicFollower({
+      kafka,
+      topic: TOPICS.catalog,
+      group: 'click-redirect',
+      log,
+      onDead: () => undefined,
+      apply: (events) => {
+        appendFileSync(join(folder, 'e'), events.map((e) => JSON.stringify([e.contract.ceType, e.data]) + '\n').join(''));
+        onChange();
+      },
+    });
   }
-  start() { return this.follower.start(); }
-  stop() { return this.follower.stop(); }
-  stalenessMs() { return this.follower.stalenessMs(); }
+  start() {
+    return this.follower.start();
+  }
+  stop() {
+    return this.follower.stop();
+  }
+  stalenessMs() {
+    return this.follower.stalenessMs();
+  }
 }

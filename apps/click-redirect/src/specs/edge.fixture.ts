@@ -15,15 +15,7 @@ import {
   TOPICS,
   type Topic,
 } from '@baton/contracts';
-import {
-  BoundedProducer,
-  connectKafka,
-  createLog,
-  loadEnv,
-  plannedTopics,
-  TopicFollower,
-  withAdmin,
-} from '@baton/platform';
+import { BoundedProducer, connectKafka, createLog, loadEnv, plannedTopics, TopicFollower, withAdmin } from '@baton/platform';
 import { serve } from '@baton/platform/testing';
 import { ownPrefix, type StoreProxy, stores } from '@baton/testing';
 import { compose } from '../app.module';
@@ -49,7 +41,9 @@ export interface Answer {
 export async function startCluster() {
   const prefix = ownPrefix();
   const kafka = connectKafka({ brokers: stores().kafkaBrokers, clientId: 'test', prefix, log });
-  const topics = plannedTopics(prefix).filter(({ topic }) => [TOPICS.catalog, TOPICS.clicks, TOPICS.touches, TOPICS.clickCounts].includes(topic.slice(prefix.length) as never));
+  const topics = plannedTopics(prefix).filter(({ topic }) =>
+    [TOPICS.catalog, TOPICS.clicks, TOPICS.touches, TOPICS.clickCounts].includes(topic.slice(prefix.length) as never),
+  );
   await withAdmin(kafka, (admin) =>
     admin.createTopics({ waitForLeaders: true, topics: topics.map(({ topic, partitions }) => ({ topic, numPartitions: partitions })) }),
   );

@@ -1,4 +1,4 @@
-import { constants, promises, write, fdatasync, openSync, fsyncSync, closeSync } from 'node:fs';
+import { closeSync, constants, fdatasync, fsyncSync, openSync, promises, readSync, write } from 'node:fs';
 import { join } from 'node:path';
 
 /** What the spool asks of a disk: the seam at which tests lose what was not synced. */
@@ -23,6 +23,9 @@ export interface SpoolFile {
 
 /** A folder of the local file system. */
 export class FolderDisk implements SpoolDisk {
+  /** One segment is read at a time. */
+  private reading: { readonly name: string; readonly fd: number } | null = null;
+
   constructor(private readonly folder: string) {}
 
   async create(name: string): Promise<SpoolFile> {
@@ -55,23 +58,33 @@ export class FolderDisk implements SpoolDisk {
     return (await promises.stat(join(this.folder, name))).size;
   }
 
+  /** Synchronously: what was just written lies in memory, and only the thread that ships waits. */
   async read(name: string, offset: number, bytes: number): Promise<Buffer> {
-    const handle = await promises.open(join(this.folder, name), constants.O_RDONLY);
-    try {
-      const buffer = Buffer.allocUnsafe(bytes);
-      const { bytesRead } = await handle.read(buffer, 0, bytes, offset);
-      return buffer.subarray(0, bytesRead);
-    } finally {
-      await handle.close();
-    }
+    const buffer = Buffer.allocUnsafe(bytes);
+    return buffer.subarray(0, readSync(this.opened(name), buffer, 0, bytes, offset));
   }
 
   remove(name: string): Promise<void> {
+    this.forget();
     return promises.rm(join(this.folder, name), { force: true });
   }
 
   rename(from: string, to: string): Promise<void> {
+    this.forget();
     return promises.rename(join(this.folder, from), join(this.folder, to));
+  }
+
+  private opened(name: string): number {
+    if (this.reading?.name !== name) {
+      this.forget();
+      this.reading = { name, fd: openSync(join(this.folder, name), constants.O_RDONLY) };
+    }
+    return this.reading.fd;
+  }
+
+  private forget(): void {
+    if (this.reading) closeSync(this.reading.fd);
+    this.reading = null;
   }
 }
 

@@ -18,7 +18,9 @@ export function lockFolder(folder: string): { release(): void } {
   const fd = openSync(join(folder, 'lock'), constants.O_CREAT | constants.O_RDWR, 0o600);
   if (!tryLock(fd)) {
     closeSync(fd);
-    throw new FolderInUse(`${folder} is in use by another process. Give each replica a folder of its own (DATA_DIR), or stop the other one.`);
+    throw new FolderInUse(
+      `${folder} is in use by another process. Give each replica a folder of its own (DATA_DIR), or stop the other one.`,
+    );
   }
   return { release: () => closeSync(fd) };
 }

@@ -124,7 +124,8 @@ export function messageOf({ contract, tenantId, occurredAtMs, id, traceparent, v
 
 /** A trace that begins here has the fact's own id for its name: 16 bytes and 8 of what the id holds, so that every try says the same. */
 function traceOf(id: string): string {
-  const hex = id.length === 32 ? Buffer.from(id, 'base64url').toString('hex') : `${id.replaceAll('-', '')}${id.replaceAll('-', '').slice(0, 16)}`;
+  const hex =
+    id.length === 32 ? Buffer.from(id, 'base64url').toString('hex') : `${id.replaceAll('-', '')}${id.replaceAll('-', '').slice(0, 16)}`;
   return `00-${hex.slice(0, 32)}-${hex.slice(32, 48)}-01`;
 }
 
