@@ -56,6 +56,8 @@ export async function startPlatform({ name, replicas = 1, services = SERVICES, s
       }
     },
     kafka: () => kafkaOf(own),
+    /** Ends are final from now on. */
+    release,
     async stop() {
       release();
       await stopInOrder(all);

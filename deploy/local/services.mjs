@@ -1,7 +1,7 @@
 // Our services as local processes: any number of replicas, each with its own port, log and environment.
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { logTail, needFreePort, pause, runningPid, signal, startDetached, stopDetached } from './processes.mjs';
+import { logTail, needFreePort, pause, runningPid, signal, startDetached, startedNames, stopDetached } from './processes.mjs';
 import { Trouble } from './progress.mjs';
 import { DATA, ROOT, secrets, servicePort, SERVICES, serviceUrl, storeEnv } from './settings.mjs';
 
@@ -144,10 +144,6 @@ export async function stopInOrder(replicas) {
 
 /** Ends services that a launcher left behind when it died. */
 export async function sweepServices() {
-  const folder = join(DATA, 'run');
-  if (!existsSync(folder)) return;
-  const names = readdirSync(folder)
-    .map((file) => file.replace(/\.json$/, ''))
-    .filter((name) => SERVICES.some((service) => name.includes(`${service}-`)));
+  const names = startedNames().filter((name) => SERVICES.some((service) => name.includes(`${service}-`)));
   await Promise.all(names.map((name) => stopDetached(name, { deadlineMs: 26_000 })));
 }
