@@ -2,9 +2,11 @@ import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { parseClickIdKeys } from '@baton/contracts';
 import { addMetricsSource, type Composition, type Context, counter, gauge, type Part } from '@baton/platform';
+import { AppLinksController } from './app-links.controller';
 import { ClickCounts } from './caps/click-counts';
 import { openCatalogReader } from './catalog/catalog.reader';
 import { parseNetworks } from './domain/address';
+import { bucketOf } from './domain/visitor-key';
 import type { Env } from './env';
 import { FilePlaceStore } from './place.store';
 import { RedirectController } from './redirect.controller';
@@ -15,6 +17,7 @@ import { lockFolder } from './spool/lock';
 import { Spool } from './spool/spool';
 import { SpoolTide } from './spool/tide';
 import { Tally } from './tally';
+import { TouchController } from './touch.controller';
 import { Visitors } from './visitors';
 import { WorkerThread } from './worker.part';
 
@@ -54,10 +57,24 @@ export async function compose(context: Context<Env>): Promise<Composition> {
     log,
     drainMs: env.SPOOL_DRAIN_MS,
   });
-  const seal = new KeyedSeal(parseClickIdKeys(env.CLICK_ID_KEYS), Buffer.from(env.ADDRESS_HASH_KEY, 'hex'));
+  const clickIdKeys = parseClickIdKeys(env.CLICK_ID_KEYS);
+  const seal = new KeyedSeal(clickIdKeys, Buffer.from(env.ADDRESS_HASH_KEY, 'hex'));
   const visitors = new Visitors(seal, parseNetworks(env.TRUSTED_PROXIES));
   const facts = new SpooledFactLog(spool);
   const places = new FilePlaceStore();
+  const now = (): number => Date.now();
+  const touch = new TouchController({
+    catalog,
+    facts,
+    visitors,
+    places,
+    seal,
+    clickIdKeys: clickIdKeys.keys,
+    newVisitorId: (addressHash, userAgentHash) => seal.visitorId(bucketOf(addressHash, userAgentHash)),
+    now,
+    log,
+  });
+  const appLinks = new AppLinksController(catalog);
   const redirect = new RedirectController({
     catalog,
     facts,
@@ -65,7 +82,7 @@ export async function compose(context: Context<Env>): Promise<Composition> {
     places,
     visitors,
     counts,
-    now: () => Date.now(),
+    now,
     log,
     redirects: new Tally('baton_redirects_total', 'Answers to visitors of links, by what they were', 'outcome'),
     shed: new Tally(
@@ -107,6 +124,10 @@ export async function compose(context: Context<Env>): Promise<Composition> {
     // Stopped in reverse: the spool takes its last facts, the worker sends them, the folder is given back.
     parts: [serving, worker, keeping],
     front: (request, response) => redirect.front(request, response),
+    routes: (http) => {
+      touch.routes(http);
+      appLinks.routes(http);
+    },
     status: () => ({
       catalog_version: catalog.version,
       catalog_staleness_seconds: Number.isFinite(stalenessSeconds()) ? stalenessSeconds() : null,

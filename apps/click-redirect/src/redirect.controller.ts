@@ -9,6 +9,7 @@ import { decide, type Decision, type Refusal } from './domain/decision';
 import { type Landing, type MacroValues, render } from './domain/landing';
 import { mergedSubIds, NOTHING_PASSED, type Passed, readQuery } from './domain/query';
 import { type Agent, isPrefetch, languageOf, referrerHostOf, visitorIdIn } from './domain/visitor';
+import { appOsOf, storePage } from './domain/store-page';
 import { bucketOf, visitorKeyOf } from './domain/visitor-key';
 import type { Place, PlaceStore } from './place.store';
 import type { Seal } from './seal';
@@ -115,7 +116,8 @@ export class RedirectController {
         this.options.shed.add(shed ?? 'internal');
         return this.send(visit, plain, 'shed', false);
       }
-      this.send(visit, render(landing, values, clickId), 'click', visit.isNewVisitor);
+      const url = render(landing, values, clickId);
+      if (!this.openApp(visit, url, clickId)) this.send(visit, url, 'click', visit.isNewVisitor);
     });
   }
 
@@ -241,6 +243,24 @@ export class RedirectController {
     response.writeHead(302, headers);
     response.end();
     this.seconds.observe((performance.now() - startedMs) / 1000);
+  }
+
+  /** A phone whose app opens this link gets a page that tries the app, then its store. False: the visitor is sent on as others are. */
+  private openApp({ response, found, agent, visitorId, isNewVisitor }: Visit, landingUrl: string, clickId: string): boolean {
+    const { plan, terms } = found;
+    const os = plan.deepLink === null ? null : appOsOf(agent);
+    if (plan.deepLink === null || os === null || !terms) return false;
+    const { landingParam, appStores: stores } = terms;
+    const { html, headers } = storePage({ os, deepLink: plan.deepLink, landingUrl, clickId, landingParam, utm: plan.utm, stores });
+    this.options.redirects.add('app');
+    response.writeHead(200, {
+      ...SAFE_HEADERS,
+      ...headers,
+      ...(isNewVisitor ? { 'Set-Cookie': `baton_vid=${visitorId}${COOKIE_TAIL}` } : {}),
+      'Content-Length': Buffer.byteLength(html),
+    });
+    response.end(html);
+    return true;
   }
 
   private notLoaded(response: ServerResponse): void {
