@@ -141,7 +141,7 @@ class DiskCatalogReader implements CatalogReader {
     try {
       const damage = damageOf(this.folder, generation);
       if (damage !== null) throw new Error(damage);
-      this.store = new CatalogStore(generationFolder(this.folder, generation), { readOnly: true });
+      this.store = new CatalogStore(generationFolder(this.folder, generation));
       this.generation = generation;
     } catch (error) {
       this.log.error({ folder: this.folder, generation, err: error }, 'the catalog on disk cannot be opened; it is read anew from Kafka');

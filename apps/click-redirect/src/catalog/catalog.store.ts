@@ -1,3 +1,5 @@
+import { statSync, truncateSync } from 'node:fs';
+import { join } from 'node:path';
 import {
   DomainChanged,
   type DomainData,
@@ -47,6 +49,7 @@ const MAP_MAX_BYTES = 64 * 2 ** 30;
  * that of some commit, and the offset in it is the offset of that content.
  */
 export class CatalogStore {
+  private readonly file: string;
   private readonly root: RootDatabase<unknown, string>;
   private readonly links: Database<PackedLink, number>;
   /** To a link's number. */
@@ -59,10 +62,11 @@ export class CatalogStore {
   private readonly domains: Database<DomainRow, string>;
   private readonly metas: Database<CatalogMeta, string>;
 
-  constructor(folder: string, { readOnly }: { readonly readOnly: boolean }) {
+  constructor(folder: string) {
+    this.file = join(folder, 'data.mdb');
+    // Never `readOnly`: within one process lmdb shares one environment among its openers, and what was opened so first lets nobody write.
     this.root = open({
       path: folder,
-      readOnly,
       mapSize: MAP_MAX_BYTES,
       // A flush behind the commit would let a power cut take commits back to a boot id; one flush for each batch costs nothing that counts.
       overlappingSync: false,
@@ -116,6 +120,7 @@ export class CatalogStore {
       const { clusterId, partition, offset } = read;
       this.write({ version, clusterId, next: { ...this.meta.next, [partition]: offset.toString() } });
     });
+    this.fillUp();
   }
 
   markFresh(freshMs: number): void {
@@ -124,6 +129,13 @@ export class CatalogStore {
 
   async close(): Promise<void> {
     await this.root.close();
+  }
+
+  /** LMDB does not write pages that a transaction took and gave back at the end of the file; for `damageOf` a shorter file is a cut one. */
+  private fillUp(): void {
+    const { lastPageNumber, root } = this.root.getStats() as { lastPageNumber: number; root: { pageSize: number } };
+    const neededBytes = (lastPageNumber + 1) * root.pageSize;
+    if (statSync(this.file).size < neededBytes) truncateSync(this.file, neededBytes);
   }
 
   private write(change: Partial<CatalogMeta>): void {

@@ -117,7 +117,7 @@ export class CatalogFollower implements CatalogWriter {
 
   private generation(number: number): Generation {
     const { kafka, folder, log } = this.options;
-    const store = new CatalogStore(generationFolder(folder, number), { readOnly: false });
+    const store = new CatalogStore(generationFolder(folder, number));
     const { clusterId, next, freshMs } = store.meta;
     if (freshMs === 0) store.markFresh(this.now());
     const positions = new Map(Object.entries(next).map(([partition, offset]) => [Number(partition), BigInt(offset)]));
