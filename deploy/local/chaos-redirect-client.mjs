@@ -37,7 +37,10 @@ export class Journal {
     this.waiting = [];
     fdatasync(this.fd, (error) => {
       this.busy = false;
-      for (const { resolve, reject } of waiting) error ? reject(error) : resolve();
+      for (const { resolve, reject } of waiting) {
+        if (error) reject(error);
+        else resolve();
+      }
       this.flush();
     });
   }

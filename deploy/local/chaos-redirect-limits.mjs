@@ -1,108 +1,12 @@
-// What is done to the click edge, one phase after the other, and what each shows at once.
+// The edge at its limits: a broker that is frozen under load, a spool that is full.
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { call, waitFor } from './api.mjs';
 import { count } from './chaos-redirect-client.mjs';
-import { verifyIds } from './chaos-redirect-checks.mjs';
 import { runningPid } from './processes.mjs';
 import { say, step } from './progress.mjs';
 import { Replica } from './services.mjs';
-
-const OUTAGE_PER_SECOND = 250;
-const SERVING_MAX_S = 10;
-const STORES = ['kafka', 'postgres', 'redis'];
-
-/** All stores are gone; the edge is killed twice and told to stop once. Whoever asks gets an id, and keeps it. */
-export async function outage(world) {
-  const { stores, visitors, checks, options, edges } = world;
-  await stores.kill();
-  const visits = await step(`${options.clicks} clicks without any store, while the edge dies`, () => clicksWhileKilled(world));
-  const lost = count(visitors.visits, 'lost');
-  checks.add(
-    `${options.clicks} clicks were answered 302 with an id while Kafka, PostgreSQL and Redis were away`,
-    visits.length === options.clicks && count(visits, 'id') === options.clicks && !STORES.some((store) => stores.isRunning(store)),
-    `${count(visits, 'id')} with an id, ${count(visits, 'plain')} without, ${lost} connections died, ${count(visitors.visits, 'refused')} were refused`,
-  );
-  for (const { edge, signal, seconds } of world.strikes)
-    checks.add(`${edge} serves from its disk after ${signal}, every store away`, seconds <= SERVING_MAX_S, `after ${seconds.toFixed(1)} s`);
-  await step('the stores come back', () => stores.start());
-  await step('what was promised arrives', () => verifyIds(world, 'after the outage: '));
-  const others = world.exits.filter(({ name }) => !edges.some((edge) => edge.name === name));
-  checks.add('no service ended because its stores were away', others.length === 0, JSON.stringify(others));
-}
-
-async function clicksWhileKilled(world) {
-  const { visitors, options, edges } = world;
-  const urls = edges.map(({ url }) => url);
-  let answered = 0;
-  const loading = visitors.load({
-    perSecond: OUTAGE_PER_SECOND,
-    goesOn: (started) => started < options.clicks,
-    visit: async () => {
-      const visit = await visitors.visitUntilAnswered(urls);
-      answered += 1;
-      return visit;
-    },
-  });
-  const blows = [
-    { share: 0.2, edge: edges[0], signal: 'SIGKILL' },
-    { share: 0.5, edge: edges[1], signal: 'SIGKILL' },
-    { share: 0.75, edge: edges[0], signal: 'SIGTERM' },
-  ];
-  world.strikes = [];
-  for (const { share, edge, signal } of blows) {
-    await waitFor(`${share} of the clicks`, () => answered >= share * options.clicks, 600_000);
-    say(`    ${answered} clicks answered; ${signal} to ${edge.name}`);
-    world.strikes.push({ edge: edge.name, signal, seconds: await strike(world, edge, signal) });
-  }
-  return loading;
-}
-
-/** Ends a replica; gives the seconds from its end to its next redirect with an id. The supervisor starts it again. */
-async function strike({ visitors }, edge, signal) {
-  const { ended } = edge;
-  edge.signal(signal);
-  await ended;
-  const started = performance.now();
-  await waitFor(`${edge.name} redirects again`, async () => (await visitors.visit(edge.url)).outcome === 'id', 60_000, 100).catch(
-    () => null,
-  );
-  return (performance.now() - started) / 1000;
-}
-
-const ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
-
-/** An id in which any one character is another is nobody's. */
-export async function forgedIds(world) {
-  const { visitors, checks, program, platform, edges, random } = world;
-  const { clickId } = await visitors.visit(edges[0].url);
-  const convert = async (id, externalId) =>
-    call(`${platform.urls['conversion-ingest']}/v1/conversions`, {
-      method: 'POST',
-      headers: { authorization: `Bearer ${program.apiKey}` },
-      body: { external_id: externalId, type: 'sale', amount_minor: 1_000, currency: 'EUR', click_id: id },
-    });
-  const believed = [];
-  let tried = 0;
-  for (let at = 0; at < clickId.length; at++) {
-    const others = [...ALPHABET].filter((letter) => letter !== clickId[at]);
-    for (let i = 0; i < 3; i++) {
-      const [letter] = others.splice(Math.floor(random() * others.length), 1);
-      const altered = clickId.slice(0, at) + letter + clickId.slice(at + 1);
-      const answer = await convert(altered, `forged-${at}-${i}`);
-      tried += 1;
-      if (answer.status !== 422 || answer.headers.get('baton-reason') !== 'click_forged') believed.push(`${at}${letter}: ${answer.status}`);
-    }
-  }
-  checks.add(
-    'an id with one character altered is refused as click_forged',
-    believed.length === 0,
-    believed.slice(0, 3).join() || `${tried} ids`,
-  );
-  const genuine = await convert(clickId, 'genuine');
-  checks.add('the same id unaltered is accepted', genuine.status === 201, String(genuine.status));
-}
 
 const P99_FACTOR_MAX = 1.5;
 const RSS_GROWTH_MAX_MB = 50;
@@ -121,8 +25,9 @@ export async function frozenBroker(world) {
   const before = await step(`${options.rate} clicks a second, the broker well`, () => loaded(20_000));
   const rss = watchMemory(edges);
   stores.freeze('kafka');
-  const during = await step('the same, the broker frozen', () => loaded(options.stopMs)).finally(() => stores.thaw('kafka'));
+  const during = await step('the same, the broker frozen', () => loaded(options.stopMs));
   const backlogs = await backlogsOf(edges);
+  stores.thaw('kafka');
   const thawed = Date.now();
   const drained = await waitFor(
     'the backlog drains',
@@ -247,26 +152,4 @@ function smallDisk(folder) {
 async function shedOf(url) {
   const text = await (await fetch(`${url}/metrics`)).text();
   return [...text.matchAll(/^baton_clicks_shed_total(?:\{[^}]*\})? (\S+)/gm)].reduce((sum, [, value]) => sum + Number(value), 0);
-}
-
-const DISABLED_MAX_S = 60;
-
-/** What was disabled is obeyed everywhere. */
-export async function disabledLink({ visitors, checks, program, edges }) {
-  const link = program.links.at(-1);
-  const started = Date.now();
-  await program.admin.post(`/v1/links/${link.id}/state`, { state: 'disabled' });
-  const seconds = await Promise.all(
-    edges.map(({ name, url }) =>
-      waitFor(`${name} refuses it`, async () => (await visitors.visit(url, link)).status === 404, DISABLED_MAX_S * 1_000).then(
-        () => (Date.now() - started) / 1000,
-        () => Infinity,
-      ),
-    ),
-  );
-  checks.add(
-    `a disabled link is refused by every replica within ${DISABLED_MAX_S} s`,
-    seconds.every((s) => s <= DISABLED_MAX_S),
-    seconds.map((s) => `${s.toFixed(1)} s`).join(', '),
-  );
 }
