@@ -10,6 +10,8 @@ import {
   type TransactingClient,
 } from '@baton/platform';
 import { ApiKeyController } from './api-key.controller';
+import { BulkController } from './bulk.controller';
+import { LinkImport } from './bulk-import';
 import { CallerGuard } from './caller';
 import { CatalogStore, type CatalogTx, PgCatalogStore } from './catalog.store';
 import type { Env } from './env';
@@ -37,6 +39,10 @@ export async function compose({ service, env, log }: Context<Env>): Promise<Comp
   const relay = new OutboxRelay({ service, url: env.DATABASE_URL, database: worker, producer, log });
   const catalog = new PgCatalogStore({ database: api, now, wake: () => relay.wake() });
 
+  const guard = new CallerGuard(catalog, env.ADMIN_KEY, now);
+  const mint = new LinkMint(env.PUBLIC_URL);
+  const bulk = new BulkController({ guard, imports: new LinkImport(catalog, mint), log });
+
   const databases: Part = {
     name: 'postgres',
     unready: () =>
@@ -58,10 +64,11 @@ export async function compose({ service, env, log }: Context<Env>): Promise<Comp
     ],
     providers: [
       { provide: CatalogStore, useValue: catalog },
-      { provide: LinkMint, useValue: new LinkMint(env.PUBLIC_URL) },
-      { provide: APP_GUARD, useValue: new CallerGuard(catalog, env.ADMIN_KEY, now) },
+      { provide: LinkMint, useValue: mint },
+      { provide: APP_GUARD, useValue: guard },
     ],
     parts: [databases, { name: 'producer', stop: () => producer.close() }, relay],
+    routes: (http) => bulk.routes(http),
     openApi: {
       title: 'Baton control plane',
       description: 'What was agreed: tenants, programs, partners and referring customers, links, reward plans, API keys.',

@@ -36,6 +36,7 @@ export class LinkMint {
     for (let attempt = 1; attempt <= ATTEMPTS_MAX; attempt++) {
       const link = { ...head, slug: slug ?? randomSlug() };
       if (await links.add(tx, link, referral)) return link;
+      if (await links.find(tx, change.tenantId, id)) throw new Problem('conflict');
       if (slug) throw new Problem('slug_taken', `The slug "${slug}" is in use. Choose another, or leave it out to get one.`);
     }
     throw new Error(`no free slug in ${ATTEMPTS_MAX} attempts`);
@@ -49,16 +50,22 @@ export class LinkMint {
 export const randomSlug = (): string => Array.from({ length: SLUG_LENGTH }, () => ALPHABET[randomInt(ALPHABET.length)]).join('');
 
 /** Every version of a program that takes new links. Another tenant's reads as one that does not exist. */
-export async function programOf(tx: CatalogTx, { tenantId }: Change, id: string): Promise<ProgramData[]> {
-  const versions = await programs.versions(tx, tenantId, id);
-  const newest = versions.at(-1);
-  if (!newest) throw new Problem('program_unknown', 'program_id names no program of this tenant.');
+export const programOf = async (tx: CatalogTx, { tenantId }: Change, id: string): Promise<ProgramData[]> =>
+  takingLinks(await programs.versions(tx, tenantId, id));
+
+export const partnerOf = async (tx: CatalogTx, { tenantId }: Change, id: string): Promise<PartnerData> =>
+  takingPartner(await partners.find(tx, tenantId, id));
+
+/** Versions of one program, oldest first. Throws the problem if there may be no new links of it. */
+export function takingLinks(versions: readonly ProgramData[] | undefined): ProgramData[] {
+  const newest = versions?.at(-1);
+  if (!versions || !newest) throw new Problem('program_unknown', 'program_id names no program of this tenant.');
   if (newest.state === 'deleted') throw new Problem('program_unknown', 'This program was deleted: it takes no new links.');
-  return versions;
+  return [...versions];
 }
 
-export async function partnerOf(tx: CatalogTx, { tenantId }: Change, id: string): Promise<PartnerData> {
-  const partner = await partners.find(tx, tenantId, id);
+/** Throws the problem if there may be no new links for this partner. */
+export function takingPartner(partner: PartnerData | null | undefined): PartnerData {
   if (!partner) throw new Problem('partner_unknown', 'partner_id names no partner of this tenant.');
   if (partner.state === 'deleted') throw new Problem('partner_unknown', 'This partner was deleted: there are no new links for them.');
   return partner;

@@ -41,7 +41,7 @@ export const links: LinkStore = {
   },
 };
 
-const linkOf = ({ catalogVersion, changedAt, number, referral: _referral, ...row }: Link): LinkData => ({
+export const linkOf = ({ catalogVersion, changedAt, number, referral: _referral, ...row }: Link): LinkData => ({
   ...row,
   state: row.state as EntityState,
   number: Number(number),

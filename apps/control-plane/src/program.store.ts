@@ -30,7 +30,7 @@ export const programs: ProgramStore = {
   },
 };
 
-const programOf = ({ catalogVersion, changedAt, validFrom, windowMs, ...row }: ProgramVersion): ProgramData => ({
+export const programOf = ({ catalogVersion, changedAt, validFrom, windowMs, ...row }: ProgramVersion): ProgramData => ({
   ...row,
   state: row.state as EntityState,
   model: row.model as ProgramData['model'],

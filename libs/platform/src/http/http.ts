@@ -5,6 +5,8 @@ import { DocumentBuilder, SwaggerModule } from '@nestjs/swagger';
 import type { ValidationError } from 'class-validator';
 import { DEPTH_MAX, depthOf, InvalidEvent, refuseForbiddenKeys } from '@baton/contracts';
 import { randomUUID } from 'node:crypto';
+import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { histogram, metricsContentType, metricsText } from '../run/metrics';
 import type { Log } from '../run/log';
 import type { Composition } from '../run/run';
@@ -15,6 +17,22 @@ export type Http = NestFastifyApplication;
 export const BODY_MAX_BYTES = 64 * 1024;
 const KEYS_MAX = 256;
 const REQUEST_ID = /^[A-Za-z0-9._-]{1,128}$/;
+
+/** Connections whose request may take longer than others do. Node asks once for each request, and leaves the answer to us. */
+const patient = new WeakSet<Duplex>();
+
+/** For a route that reads an upload of any length: the request's deadline does not end it, silence of `idleMs` does. */
+export function takesTime(socket: Socket, idleMs: number): { end(): void } {
+  const silent = (): void => void socket.destroy();
+  patient.add(socket);
+  socket.setTimeout(idleMs, silent);
+  return {
+    end: () => {
+      patient.delete(socket);
+      socket.setTimeout(0, silent);
+    },
+  };
+}
 
 /** Fastify under Nest: bounded bodies, problem details for every error, request ids, /livez /readyz /metrics, OpenAPI 3.0. */
 export async function createHttp(
@@ -32,6 +50,7 @@ export async function createHttp(
       return typeof given === 'string' && REQUEST_ID.test(given) ? given : randomUUID();
     },
     clientErrorHandler: (error, socket) => {
+      if (error.code === 'ERR_HTTP_REQUEST_TIMEOUT' && patient.has(socket)) return;
       const body = JSON.stringify(problemBody(new Problem('malformed', `not a readable HTTP request (${error.code})`)));
       if (socket.writable)
         socket.end(
@@ -154,7 +173,7 @@ function describeApi(http: Http, about: { title: string; description: string }):
 }
 
 function problemOfValidation(errors: ValidationError[]): Problem {
-  const problems = flatten(errors);
+  const problems = problemsOf(errors);
   return new Problem(
     'malformed',
     `The body has ${problems.length === 1 ? 'a problem' : `${problems.length} problems`}: ${problems.map((p) => p.problem).join('; ')}`,
@@ -162,9 +181,10 @@ function problemOfValidation(errors: ValidationError[]): Problem {
   );
 }
 
-function flatten(errors: readonly ValidationError[], path = ''): FieldProblem[] {
+/** What class-validator found, by paths in the body. */
+export function problemsOf(errors: readonly ValidationError[], path = ''): FieldProblem[] {
   return errors.flatMap((error) => {
     const field = path ? (/^\d+$/.test(error.property) ? `${path}[${error.property}]` : `${path}.${error.property}`) : error.property;
-    return [...Object.values(error.constraints ?? {}).map((problem) => ({ field, problem })), ...flatten(error.children ?? [], field)];
+    return [...Object.values(error.constraints ?? {}).map((problem) => ({ field, problem })), ...problemsOf(error.children ?? [], field)];
   });
 }
