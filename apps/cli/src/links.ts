@@ -80,7 +80,10 @@ async function importLinks(file: string, options: ImportOptions): Promise<void> 
     attempts = counts.rows > before.rows ? 1 : attempts + 1;
     if (end.kind === 'refused' || attempts > options.attempts) {
       await close(rejects);
-      const hint = end.kind === 'refused' ? '' : ` ${counts.rows} rows are done: run the same again, with --resume-from ${counts.rows + 1} to save time.`;
+      const hint =
+        end.kind === 'refused'
+          ? ''
+          : ` ${counts.rows} rows are done: run the same again, with --resume-from ${counts.rows + 1} to save time.`;
       throw new Error(`${end.why}.${hint}`);
     }
     const waitMs = Math.min(WAIT_MAX_MS, 500 * 2 ** attempts);
