@@ -1,19 +1,16 @@
-import { type DomainData, type LinkData, type ProgramData } from '@baton/contracts';
 import { randomUUID } from 'node:crypto';
-import { Client } from 'pg';
-import { ADMIN_KEY, type Call, furnished, type Harness, startHarness } from './testing';
+import { type Call, furnished, type Harness, published, startHarness } from './testing';
 
 const convention = { sources: ['garden', 'kitchen'], campaigns: ['spring-2026', 'summer-2026'], terms: ['pots', 'seeds'] };
 
 describe('what was agreed for the edge', () => {
   let harness: Harness;
   let call: Call;
-  let tenantId: string;
   let partnerId: string;
   let programId: string;
   beforeAll(async () => {
     harness = await startHarness();
-    ({ call, tenantId, partnerId } = await furnished(harness));
+    ({ call, partnerId } = await furnished(harness));
     const program = await call('POST', '/v1/programs', {
       name: 'Edge',
       destination_hosts: ['shop.example', '*.shop.example'],
@@ -32,23 +29,6 @@ describe('what was agreed for the edge', () => {
     ...more,
   });
   const fieldsOf = (answer: { body: { errors?: { field: string }[] } }) => (answer.body.errors ?? []).map((e) => e.field);
-  const text = (path: string, accept = '*/*') =>
-    fetch(`${harness.urls[0]}${path}`, { headers: { authorization: `Bearer ${ADMIN_KEY}`, 'baton-tenant': tenantId, accept } });
-
-  /** The newest message about an entity, as it left for Kafka. */
-  async function published<D>(entityId: string): Promise<D> {
-    const client = new Client({ connectionString: harness.db.adminUrl });
-    await client.connect();
-    try {
-      const { rows } = await client.query<{ row: Record<string, unknown> }>(`SELECT to_jsonb(o) AS row FROM outbox o ORDER BY id DESC`);
-      const values = rows.map(({ row }) => JSON.stringify(row)).filter((row) => row.includes(entityId));
-      expect(values.length).toBeGreaterThan(0);
-      return JSON.parse(values[0] as string) as D;
-    } finally {
-      await client.end();
-    }
-  }
-
   describe('programs', () => {
     it('have a convention, schemes and stores, which a new version keeps, changes or takes away', async () => {
       const path = `/v1/programs/${programId}`;
@@ -192,122 +172,10 @@ describe('what was agreed for the edge', () => {
 
     it('are published whole, and without what they do not have', async () => {
       const made = (await call('POST', '/v1/links', link({ deep_link: 'acme://products/7', click_cap: 7 }))).body;
-      const message = JSON.stringify(await published<LinkData>(made.id as string));
+      const message = await published(harness, 'link', made.id as string);
       expect(message).toContain('acme://products/7');
       expect(message).not.toContain('startsAt');
-      expect(JSON.stringify(await published<ProgramData>(programId))).toContain('spring-2026');
-    });
-  });
-
-  describe('domains', () => {
-    const print = Array.from({ length: 32 }, (_, i) => i.toString(16).padStart(2, '0').toUpperCase()).join(':');
-    const apps = {
-      apple_apps: [{ app_id: 'ABCDE12345.com.example.app', paths: ['/r/*'] }],
-      android_apps: [{ package: 'com.example.app', fingerprints: [print] }],
-    };
-    const host = () => `go-${randomUUID().slice(0, 8)}.shop.example`;
-
-    it('are made once, changed, paused and deleted for good', async () => {
-      const body = { id: randomUUID(), host: host(), root_url: 'https://shop.example', ...apps };
-      const made = await call('POST', '/v1/domains', body);
-      expect(made).toMatchObject({ status: 201, body: { ...body, root_url: 'https://shop.example/', version: 1, state: 'active' } });
-      expect(await call('POST', '/v1/domains', body)).toEqual({ status: 200, body: made.body });
-      const path = `/v1/domains/${body.id}`;
-      expect(await call('GET', path)).toEqual({ status: 200, body: made.body });
-      expect((await call('GET', '/v1/domains')).body.items).toContainEqual(made.body);
-      expect(await call('POST', path, { root_url: 'https://shop.example', apple_apps: apps.apple_apps })).toMatchObject({
-        status: 200,
-        body: { version: 1 },
-      });
-      expect(await call('POST', path, { root_url: null, apple_apps: null })).toMatchObject({
-        status: 201,
-        body: { version: 2, root_url: null, apple_apps: [], android_apps: apps.android_apps },
-      });
-      expect(await call('POST', `${path}/state`, { state: 'disabled' })).toMatchObject({
-        status: 201,
-        body: { version: 3, state: 'disabled' },
-      });
-      expect(await call('POST', `${path}/state`, { state: 'deleted' })).toMatchObject({ status: 201, body: { version: 4 } });
-      expect(await call('POST', path, { root_url: 'https://a.example/' })).toMatchObject({ status: 409, body: { code: 'deleted' } });
-      expect(JSON.stringify(await published<DomainData>(body.id))).toContain('catalog.domain');
-    });
-
-    it('belong to one tenant over all, and a refusal does not say to whom', async () => {
-      const taken = host();
-      expect((await call('POST', '/v1/domains', { host: taken })).status).toBe(201);
-      const other = await furnished(harness, 'Host thief');
-      const refused = await other.call('POST', '/v1/domains', { host: taken });
-      expect(refused).toMatchObject({ status: 409, body: { code: 'domain_taken' } });
-      expect(JSON.stringify(refused.body)).not.toContain(tenantId);
-    });
-
-    it.each([
-      [{ host: 'Go.shop.example' }, 'host'],
-      [{ host: 'localhost' }, 'host'],
-      [{ host: 'go.shop.example:8080' }, 'host'],
-      [{ host: '10.0.0.10' }, 'host'],
-      [{ host: 'go.example' }, 'host'],
-      [{ root_url: 'http://shop.example/' }, 'root_url'],
-      [{ root_url: 'javascript:alert(1)' }, 'root_url'],
-      [{ root_url: 'https://shop.example/\n' }, 'root_url'],
-      [{ host: 'round.shop.example', root_url: 'https://round.shop.example/' }, 'root_url'],
-      [{ apple_apps: [{ app_id: 'com.example.app' }] }, 'apple_apps[0].app_id'],
-      [{ apple_apps: [{ app_id: 'ABCDE12345.com.example.app', paths: ['r/*'] }] }, 'apple_apps[0].paths[0]'],
-      [{ android_apps: [{ package: 'com.example.app', fingerprints: [] }] }, 'android_apps[0].fingerprints'],
-      [{ android_apps: [{ package: 'com.example.app', fingerprints: [print.toLowerCase()] }] }, 'android_apps[0].fingerprints[0]'],
-    ])('are refused: %j', async (body, field) => {
-      const refused = await call('POST', '/v1/domains', { host: host(), ...body });
-      expect(refused).toMatchObject({ status: 400, body: { code: 'malformed' } });
-      expect(new Set(fieldsOf(refused))).toEqual(new Set([field]));
-    });
-  });
-
-  describe('the link builder', () => {
-    it('shows where a visitor lands, and stores nothing', async () => {
-      const before = (await call('GET', '/v1/catalog')).body.version as number;
-      const built = await call(
-        'POST',
-        '/v1/links:build',
-        link({ destination: 'https://SHOP.example/p?a=1#top', utm: { source: 'kitchen', term: 'pots' } }),
-      );
-      expect(built).toEqual({
-        status: 200,
-        body: {
-          url: 'https://shop.example/p?a=1&utm_source=kitchen&utm_medium=referral&utm_campaign=spring-2026&utm_content=the-garden-blog&utm_term=pots&click_id={click_id}#top',
-          destination: 'https://shop.example/p?a=1#top',
-          utm: {
-            utm_source: 'kitchen',
-            utm_medium: 'referral',
-            utm_campaign: 'spring-2026',
-            utm_content: 'the-garden-blog',
-            utm_term: 'pots',
-          },
-        },
-      });
-      expect((await call('GET', '/v1/catalog')).body.version).toBe(before);
-    });
-
-    it('names all problems at once', async () => {
-      const refused = await call('POST', '/v1/links:build', link({ destination: 'https://evil.example/', utm: { source: 'gardens' } }));
-      expect(refused).toMatchObject({ status: 422, body: { code: 'destination_refused' } });
-      expect(refused.body.errors).toMatchObject([{ field: 'destination' }, { field: 'utm.source', suggestion: 'garden' }]);
-    });
-  });
-
-  describe('a convention', () => {
-    it('is read as JSON, as a sheet and as a page', async () => {
-      const path = `/v1/programs/${programId}/utm-convention`;
-      expect(await (await text(path)).json()).toEqual({ program_id: programId, version: 1, medium: 'referral', ...convention });
-      for (const sheet of [await text(`${path}?format=csv`), await text(path, 'text/csv')]) {
-        expect(sheet.headers.get('content-type')).toBe('text/csv; charset=utf-8');
-        expect(await sheet.text()).toMatch(/^parameter,value,use\r\nutm_source,garden,default\r\nutm_source,kitchen,choice\r\n/);
-      }
-      const page = await text(`${path}?format=md`);
-      expect(page.headers.get('content-type')).toBe('text/markdown; charset=utf-8');
-      expect(await page.text()).toContain('| `utm_campaign` | spring-2026 | default |');
-      expect(await call('GET', `${path}?format=xls`)).toMatchObject({ status: 400, body: { code: 'malformed' } });
-      const bare = (await call('POST', '/v1/programs', { name: 'Bare', destination_hosts: ['a.example'] })).body.id as string;
-      expect(await call('GET', `/v1/programs/${bare}/utm-convention`)).toMatchObject({ status: 404, body: { code: 'not_found' } });
+      expect(await published(harness, 'program', programId)).toContain('spring-2026');
     });
   });
 
