@@ -210,6 +210,16 @@ describe('links in bulk', () => {
     expect(await answer.json()).toMatchObject({ code });
   });
 
+  it('are described like every other route', async () => {
+    const { paths } = (await call('GET', '/openapi.json')).body;
+    expect(paths['/v1/links:bulk'].post.requestBody.content['application/x-ndjson'].schema.required).toEqual([
+      'destination',
+      'partner_id',
+      'program_id',
+    ]);
+    expect(paths['/v1/links'].post).toBeDefined();
+  });
+
   it('come in any number: 20,000 in one upload, streamed both ways, all in Kafka’s outbox in the order of their versions', async () => {
     async function* rows() {
       for (let i = 0; i < 20_000; i++) yield Buffer.from(`${JSON.stringify(link({ slug: `many-${i}`, sub1: String(i) }))}\n`);
