@@ -7,10 +7,11 @@ import type { Row } from './bulk-rows';
 import type { CatalogStore, CatalogTx, Change } from './catalog.store';
 import { type Candidate, judge, type Judgement, type Known, type KnownLink, type LinkContent } from './domain/bulk-verdict';
 import { fingerprintOf } from './domain/fingerprint';
+import { type Agreed, agreedIn } from './domain/link';
 import { firstVersion } from './domain/stamp';
 import { stampOf } from './edge';
-import { linkAnswer } from './link.controller';
-import { checkedDestination, type LinkMint, randomSlug, takingLinks, takingPartner } from './link-mint';
+import { linkAnswer, type LinkBody } from './link.controller';
+import { agreedOf, type LinkMint, randomSlug, takingLinks, takingPartner } from './link-mint';
 
 export type Verdict = Rejected | Good;
 export interface Good {
@@ -40,7 +41,7 @@ export interface Imported {
   readonly catalogVersion: number;
 }
 
-type Content = LinkContent & Pick<LinkData, 'destination' | 'subIds'>;
+type Content = LinkContent & Pick<LinkData, 'subIds'> & Agreed;
 type Judged = Judgement<Content>;
 /** What became of a row, in the words of the store. */
 type Outcome = { readonly status: 'created' | 'exists'; readonly link: KnownLink } | Rejected;
@@ -154,16 +155,10 @@ class TakenBack extends Error {
   }
 }
 
-function contentOf(
-  body: { program_id: string; partner_id: string; destination: string; sub_ids?: Record<string, string> },
-  versions: readonly ProgramData[] | undefined,
-  partner: PartnerData | undefined,
-  at: string,
-): Content {
+function contentOf(body: LinkBody, versions: readonly ProgramData[] | undefined, partner: PartnerData | undefined, at: string): Content {
   const taking = takingLinks(versions);
-  takingPartner(partner);
-  const destination = checkedDestination(body.destination, taking, at);
-  return { programId: body.program_id, partnerId: body.partner_id, destination, subIds: body.sub_ids ?? {} };
+  const agreed = agreedOf(body, taking, { at, partner: takingPartner(partner) });
+  return { programId: body.program_id, partnerId: body.partner_id, subIds: body.sub_ids ?? {}, ...agreed };
 }
 
 async function knownOf(tx: CatalogTx, tenantId: string, candidates: readonly Candidate[]): Promise<Known> {
@@ -175,12 +170,12 @@ async function knownOf(tx: CatalogTx, tenantId: string, candidates: readonly Can
   return { fingerprints, byId, bySlug };
 }
 
-const knownLink = ({ id, slug, number, catalogVersion, programId, partnerId, destination, subIds }: LinkData): KnownLink => ({
-  id,
-  slug,
-  number,
-  catalogVersion,
-  content: { programId, partnerId, destination, subIds },
+const knownLink = (link: LinkData): KnownLink => ({
+  id: link.id,
+  slug: link.slug,
+  number: link.number,
+  catalogVersion: link.catalogVersion,
+  content: { programId: link.programId, partnerId: link.partnerId, subIds: link.subIds, ...agreedIn(link) },
 });
 
 function outcomesOf(judgements: readonly Judged[], made: ReadonlyMap<number, LinkData>, rejected: ReadonlyMap<number, Rejected>) {

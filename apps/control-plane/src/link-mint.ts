@@ -2,7 +2,8 @@ import type { LinkData, PartnerData, ProgramData } from '@baton/contracts';
 import { Problem } from '@baton/platform';
 import { randomInt } from 'node:crypto';
 import type { CatalogTx, Change } from './catalog.store';
-import { destinationOf } from './domain/destination';
+import { termsAt } from './domain/destination';
+import { type Agreed, checkLink, type LinkProblem, type LinkWords } from './domain/link';
 import { shareUrl } from './domain/share-url';
 import { firstVersion } from './domain/stamp';
 import { stampOf } from './edge';
@@ -10,11 +11,10 @@ import { links } from './link.store';
 import { partners } from './partner.store';
 import { programs } from './program.store';
 
-export interface LinkWish {
+export interface LinkWish extends Agreed {
   readonly id: string;
   readonly programId: string;
   readonly partnerId: string;
-  readonly destination: string;
   /** Absent: a random one. */
   readonly slug?: string | undefined;
   readonly subIds: Record<string, string>;
@@ -71,11 +71,28 @@ export function takingPartner(partner: PartnerData | null | undefined): PartnerD
   return partner;
 }
 
-/** The form of the destination to store: what every browser reads, too. Throws a problem that names every reason. */
-export function checkedDestination(destination: string, versions: readonly ProgramData[], at: string): string {
-  const check = destinationOf(destination, versions, at);
-  if (check.kind === 'ok') return check.href;
-  throw new Problem('destination_refused', `The destination is refused: ${check.reasons.join('; ')}`, {
-    errors: check.reasons.map((problem) => ({ field: 'destination', problem })),
-  });
+/** What a link's maker named, in the form to store. Versions of its program. Throws a problem that names every reason. */
+export function agreedOf(words: LinkWords, versions: readonly ProgramData[], of: Judging): Agreed {
+  const terms = termsAt(versions, of.at);
+  if (!terms) throw new Problem('program_unknown', 'program_id names no program of this tenant.');
+  const check = checkLink(words, { terms, partnerKey: of.partner.key, before: of.before ?? null });
+  if (check.kind === 'ok') return check.agreed;
+  throw refusedLink(check.problems);
+}
+
+interface Judging {
+  /** RFC 3339, UTC, milliseconds. */
+  readonly at: string;
+  readonly partner: Pick<PartnerData, 'key'>;
+  /** Absent: the link is being made. */
+  readonly before?: Agreed;
+}
+
+export function refusedLink(problems: readonly LinkProblem[]): Problem {
+  // What is nearest to the visitor's safety gives the answer its code.
+  const code =
+    (['destination_refused', 'utm_refused', 'malformed'] as const).find((c) => problems.some((p) => p.code === c)) ?? 'malformed';
+  const errors = problems.map(({ code: _code, ...problem }) => problem);
+  const told = errors.map(({ field, problem }) => `${field}: ${problem}`).join('; ');
+  return new Problem(code, code === 'destination_refused' ? `The destination is refused: ${told}` : told, { errors });
 }
