@@ -15,6 +15,8 @@ import { BULK_PATHS } from './bulk-openapi';
 import { LinkImport } from './bulk-import';
 import { CallerGuard } from './caller';
 import { CatalogStore, type CatalogTx, PgCatalogStore } from './catalog.store';
+import { ConventionController } from './convention.controller';
+import { DomainController } from './domain.controller';
 import type { Env } from './env';
 import { PrismaClient } from './generated/client';
 import { LinkController } from './link.controller';
@@ -22,6 +24,7 @@ import { LinkMint } from './link-mint';
 import { PartnerController } from './partner.controller';
 import { PlanController } from './plan.controller';
 import { ProgramController } from './program.controller';
+import { QrController } from './qr.controller';
 import { ReferrerController } from './referrer.controller';
 import { TenantController } from './tenant.controller';
 
@@ -60,6 +63,9 @@ export async function compose({ service, env, log }: Context<Env>): Promise<Comp
       PartnerController,
       ReferrerController,
       LinkController,
+      QrController,
+      ConventionController,
+      DomainController,
       PlanController,
       ApiKeyController,
     ],
@@ -72,7 +78,7 @@ export async function compose({ service, env, log }: Context<Env>): Promise<Comp
     routes: (http) => bulk.routes(http),
     openApi: {
       title: 'Baton control plane',
-      description: 'What was agreed: tenants, programs, partners and referring customers, links, reward plans, API keys.',
+      description: 'What was agreed: tenants, programs, partners and referring customers, links and their domains, reward plans, API keys.',
       paths: BULK_PATHS(),
     },
   };

@@ -42,8 +42,14 @@ export class LinkMint {
     throw new Error(`no free slug in ${ATTEMPTS_MAX} attempts`);
   }
 
-  shareUrl(slug: string): string {
-    return shareUrl(this.publicUrl, slug);
+  /** On one of the tenant's own domains, if it is named. */
+  shareUrl(slug: string, host?: string): string {
+    return shareUrl(host === undefined ? this.publicUrl : `https://${host}`, slug);
+  }
+
+  /** In lower case, without a port. */
+  get platformHost(): string {
+    return new URL(this.publicUrl).hostname;
   }
 }
 

@@ -19,9 +19,9 @@ export function governedUtm(
   put('source', ofList(convention.sources, chosen?.['source']));
   put('medium', UTM_MEDIUM);
   put('campaign', ofList(convention.campaigns, chosen?.['campaign']));
+  if (partnerKey !== null) put('content', utmContentOf(partnerKey));
   const term = chosen?.['term'];
   if (term !== undefined && (!convention.terms || convention.terms.includes(term))) put('term', term);
-  if (partnerKey !== null) put('content', utmContentOf(partnerKey));
   return utm;
 }
 
