@@ -84,7 +84,7 @@ async function importLinks(file: string, options: ImportOptions): Promise<void> 
         end.kind === 'refused'
           ? ''
           : ` ${counts.rows} rows are done: run the same again, with --resume-from ${counts.rows + 1} to save time.`;
-      throw new Error(`${end.why}.${hint}`);
+      throw new Error(`${end.why.replace(/\.$/, '')}.${hint}`);
     }
     const waitMs = Math.min(WAIT_MAX_MS, 500 * 2 ** attempts);
     complain(`\n${end.why}; going on from row ${counts.rows + 1} in ${waitMs / 1000} s`);

@@ -11,6 +11,7 @@ import {
 } from '@baton/platform';
 import { ApiKeyController } from './api-key.controller';
 import { BulkController } from './bulk.controller';
+import { BULK_PATHS } from './bulk-openapi';
 import { LinkImport } from './bulk-import';
 import { CallerGuard } from './caller';
 import { CatalogStore, type CatalogTx, PgCatalogStore } from './catalog.store';
@@ -78,6 +79,7 @@ export async function compose({ service, env, log }: Context<Env>): Promise<Comp
     openApi: {
       title: 'Baton control plane',
       description: 'What was agreed: tenants, programs, partners and referring customers, links and their domains, reward plans, API keys.',
+      paths: BULK_PATHS(),
     },
   };
 }

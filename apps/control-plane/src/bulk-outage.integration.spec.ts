@@ -12,6 +12,8 @@ jest.setTimeout(120_000);
 // eslint-disable-next-line @typescript-eslint/no-explicit-any
 type Line = any;
 
+const cli = join(__dirname, '../../cli/dist/main.js');
+
 describe('an upload of links that is broken off', () => {
   let harness: Harness;
   let tenantId: string;
@@ -67,7 +69,10 @@ describe('an upload of links that is broken off', () => {
       sending.once('response', (answer) => {
         let text = '';
         answer.on('error', () => resolve('broken'));
-        answer.on('end', () => resolve('ended'));
+        answer.on('end', () => {
+          if (text !== '') told.push(JSON.parse(text) as Line);
+          resolve('ended');
+        });
         answer.on('data', (chunk) => {
           const lines = (text + String(chunk)).split('\n');
           text = lines.pop() ?? '';
@@ -140,18 +145,7 @@ describe('an upload of links that is broken off', () => {
     await databaseAway();
     const run = spawn(
       process.execPath,
-      [
-        join(__dirname, '../../cli/dist/main.js'),
-        'links',
-        'import',
-        file,
-        '--api',
-        harness.urls[0] as string,
-        '--tenant',
-        tenantId,
-        '--rejects',
-        rejects,
-      ],
+      [cli, 'links', 'import', file, '--api', harness.urls[0] as string, '--tenant', tenantId, '--rejects', rejects],
       { env: { ...process.env, BATON_API_KEY: ADMIN_KEY } },
     );
     let [out, errors] = ['', ''];
@@ -170,6 +164,33 @@ describe('an upload of links that is broken off', () => {
       { row: 3_001, code: 'malformed' },
     ]);
     expect(await count()).toBe(before + 2_999);
+  });
+
+  it('before it began says why, however much is still to be sent', async () => {
+    const file = join(folder, 'large.ndjson');
+    writeFileSync(file, rows(1, 100_000));
+    const run = spawn(process.execPath, [cli, 'links', 'import', file, '--api', harness.urls[0] as string], {
+      env: { ...process.env, BATON_API_KEY: 'nobody' },
+    });
+    let errors = '';
+    run.stderr.on('data', (chunk) => (errors += String(chunk)));
+    expect(await new Promise((resolve) => run.once('exit', resolve))).toBe(1);
+    expect(errors).toBe('baton: control-plane refused the upload: 401 This key is not known, was revoked or has expired.\n');
+  });
+
+  it('is one of eight at most', async () => {
+    const uploads = Array.from({ length: 8 }, (_, i) => open('', `many-${i}`));
+    for (const { sending } of uploads) sending.write(rows(1, 1));
+    await eventually(() => uploads.every(({ told }) => told.length >= 1), 20_000);
+    const ninth = open('', 'ninth');
+    ninth.sending.write(rows(1, 1));
+    await ninth.end;
+    expect(ninth.told).toMatchObject([{ status: 429, code: 'over_quota' }]);
+    uploads[0]?.sending.end();
+    expect([await uploads[0]?.end, uploads[0]?.told.at(-1)]).toMatchObject(['ended', { done: true }]);
+    expect(await whole('', 'ninth', rows(1, 1))).toMatchObject({ done: true, created: 1 });
+    for (const { sending } of uploads) sending.destroy();
+    for (const { end } of uploads) await end;
   });
 
   it('by a stop of the service does not hold the stop up', async () => {

@@ -105,7 +105,7 @@ export class BulkController {
       const lines = Readable.from(this.lines(batches, { ...asked, columns }), { objectMode: true, highWaterMark: 1 });
       lines.once('close', () => {
         end();
-        if (!request.raw.complete) setTimeout(() => request.raw.socket.destroy(), FAREWELL_MS).unref();
+        farewell(request);
       });
       return reply.code(200).type('application/x-ndjson').header('X-Accel-Buffering', 'no').send(lines);
     } catch (error) {
@@ -157,8 +157,8 @@ export class BulkController {
   private refuse(error: unknown, request: FastifyRequest, reply: FastifyReply): void {
     const problem = problemOf(error);
     if (problem.code === 'internal') this.options.log.error({ err: error, requestId: request.id }, 'request failed');
-    // The upload is not read to its end: the connection cannot be used again.
-    void reply.headers({ ...problem.more.headers, 'Baton-Verdict': 'rejected', 'Baton-Reason': problem.code, Connection: 'close' });
+    farewell(request);
+    void reply.headers({ ...problem.more.headers, 'Baton-Verdict': 'rejected', 'Baton-Reason': problem.code });
     void reply.code(problem.status).type('application/problem+json').send(problemBody(problem, request.id));
   }
 }
@@ -195,6 +195,11 @@ function progressOf(tally: Tally): () => string {
     [toldRows, toldMs] = [tally.rows, now];
     return line({ progress: countsOf(tally) });
   };
+}
+
+/** An upload that is not read to its end: its sender gets time to read the answer, which a connection closed at once would take along. */
+function farewell({ raw }: FastifyRequest): void {
+  if (!raw.complete) setTimeout(() => raw.complete || raw.socket.destroy(), FAREWELL_MS).unref();
 }
 
 const countsOf = ({ rows, created, exists, rejected }: Tally): object => ({ rows, created, exists, rejected });

@@ -131,6 +131,46 @@ describe('links in bulk', () => {
     });
   });
 
+  it('have every field of a single creation, and are judged by the same terms', async () => {
+    const { body: program } = await call('POST', '/v1/programs', {
+      name: 'Governed',
+      destination_hosts: ['shop.example'],
+      utm_convention: { sources: ['garden'], campaigns: ['spring', 'summer'] },
+    });
+    const target = { countries: ['AT'], choices: [{ destination: 'https://shop.example/at', weight: 1 }] };
+    const full = link({
+      program_id: program.id,
+      slug: 'bulk-full',
+      starts_at: '2026-01-01T00:00:00.000Z',
+      ends_at: '2199-01-01T00:00:00.000Z',
+      click_cap: 5,
+      fallback_url: 'https://shop.example/over',
+      utm_campaign: 'summer',
+      targets: [target],
+    });
+    const csv = `program_id,partner_id,destination,slug,click_cap,utm_campaign,starts_at,ends_at,fallback_url,targets
+${program.id},${partnerId},https://shop.example/spring,bulk-full,5,summer,2026-01-01T00:00:00.000Z,2199-01-01T00:00:00.000Z,https://shop.example/over,"${JSON.stringify([target]).replaceAll('"', '""')}"
+${program.id},${partnerId},https://shop.example/spring,,five,sumer,2199-01-01T00:00:00.000Z,2026-01-01T00:00:00.000Z,,
+${program.id},${partnerId},https://shop.example/spring,,5,sumer,2199-01-01T00:00:00.000Z,2026-01-01T00:00:00.000Z,https://evil.example/,`;
+    const first = (await upload(ndjson([full]))).verdicts[0];
+    expect(first).toMatchObject({ status: 'created' });
+    const { body } = await call('GET', `/v1/links/${first.id}`);
+    expect(body).toMatchObject({
+      click_cap: 5,
+      utm: { campaign: 'summer' },
+      targets: [target],
+      fallback_url: full['fallback_url' as never],
+    });
+    const { verdicts } = await upload(csv, { type: 'text/csv' });
+    expect(verdicts[0]).toEqual({ ...first, status: 'exists' });
+    expect(verdicts[1]).toMatchObject({ code: 'malformed' });
+    expect(verdicts[1].problems.every((p: { field: string }) => p.field === 'click_cap')).toBe(true);
+    expect(verdicts[2].code).toBe('destination_refused');
+    expect(new Set(verdicts[2].problems.map((p: { field: string }) => p.field.split('.')[0]))).toEqual(
+      new Set(['fallback_url', 'utm', 'ends_at']),
+    );
+  });
+
   it('may be uploaded again: ids, slugs and rows under an Idempotency-Key are recognised, others’ are not theirs', async () => {
     const rows = [
       link({ id: randomUUID() }),
@@ -208,6 +248,16 @@ describe('links in bulk', () => {
     const answer = await send(body, how);
     expect([answer.status, answer.headers.get('content-type')]).toEqual([status, 'application/problem+json; charset=utf-8']);
     expect(await answer.json()).toMatchObject({ code });
+  });
+
+  it('are described like every other route', async () => {
+    const { paths } = (await call('GET', '/openapi.json')).body;
+    expect(paths['/v1/links:bulk'].post.requestBody.content['application/x-ndjson'].schema.required).toEqual([
+      'destination',
+      'partner_id',
+      'program_id',
+    ]);
+    expect(paths['/v1/links'].post).toBeDefined();
   });
 
   it('come in any number: 20,000 in one upload, streamed both ways, all in Kafka’s outbox in the order of their versions', async () => {

@@ -163,13 +163,17 @@ function healthRoutes(http: Http, composition: Composition, life: { stopping: bo
   });
 }
 
-function describeApi(http: Http, about: { title: string; description: string }): void {
+function describeApi(http: Http, about: NonNullable<Composition['openApi']>): void {
   const config = new DocumentBuilder().setTitle(about.title).setDescription(about.description).setVersion('1').addBearerAuth().build();
-  let document: unknown;
+  const described = (): object => {
+    const made = SwaggerModule.createDocument(http, config);
+    return { ...made, paths: { ...made.paths, ...about.paths } };
+  };
+  let document: object | undefined;
   http
     .getHttpAdapter()
     .getInstance()
-    .get('/openapi.json', (_request, reply) => reply.send((document ??= SwaggerModule.createDocument(http, config))));
+    .get('/openapi.json', (_request, reply) => reply.send((document ??= described())));
 }
 
 function problemOfValidation(errors: ValidationError[]): Problem {

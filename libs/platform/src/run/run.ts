@@ -23,7 +23,12 @@ export interface Composition {
   readonly status?: () => Record<string, unknown>;
   /** Routes that answer before the framework. */
   readonly routes?: (http: Http) => void;
-  readonly openApi?: { readonly title: string; readonly description: string };
+  readonly openApi?: {
+    readonly title: string;
+    readonly description: string;
+    /** Of routes that answer before the framework, in OpenAPI 3.0. */
+    readonly paths?: Readonly<Record<string, object>>;
+  };
 }
 
 export interface Context<E> {
