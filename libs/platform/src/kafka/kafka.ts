@@ -51,7 +51,8 @@ export function connectKafka({ brokers, clientId, prefix, log, via }: KafkaSetti
 
 function through(via: string): ISocketFactory {
   const [host = '', port = ''] = via.split(':');
-  return ({ ssl, onConnect }) => (ssl ? connectTls({ ...ssl, host, port: Number(port) }, onConnect) : connect({ host, port: Number(port) }, onConnect));
+  return ({ ssl, onConnect }) =>
+    ssl ? connectTls({ ...ssl, host, port: Number(port) }, onConnect) : connect({ host, port: Number(port) }, onConnect);
 }
 
 /** Runs one administrative piece of work on a connection of its own. */

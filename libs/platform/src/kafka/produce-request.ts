@@ -14,7 +14,11 @@ export interface ProduceRequest {
   readonly compression?: number;
   readonly topicData: readonly {
     readonly topic: string;
-    readonly partitions: readonly { readonly partition: number; readonly firstSequence?: number; readonly messages: readonly ProduceMessage[] }[];
+    readonly partitions: readonly {
+      readonly partition: number;
+      readonly firstSequence?: number;
+      readonly messages: readonly ProduceMessage[];
+    }[];
   }[];
 }
 export interface ProduceMessage {
