@@ -18,16 +18,19 @@ describe('the page of a touch', () => {
     ['https://shop.example/?who=ann%40mail.example&x=1', 'https://shop.example/?x=1'],
     ['https://shop.example/?%65mail=x', 'https://shop.example/'],
     ['https://shop.example/leave/ann@mail.example/now', 'https://shop.example/leave/removed/now'],
-    ['https://shop.example/@ann/%zz', 'https://shop.example/@ann/%zz'],
+    ['https://shop.example/@ann.lee/%zz?next=/@ann.lee', 'https://shop.example/@ann.lee/%zz?next=/@ann.lee'],
     ['https://shop.example/é\n?q=\u0000z', 'https://shop.example/%C3%A9?q=%00z'],
     ['javascript:alert(1)', null],
     ['//shop.example/', null],
     ['https://', null],
   ])('%j is kept as %j', (text, page) => expect(kept(text)).toBe(page));
 
+  // RFC 5322 lets a slash stand before the @. Nobody has such an address, and many pages are called `/@ann.lee`.
+  const mails = fc.emailAddress().filter((mail) => !mail.includes('/@'));
+
   it('is short, ASCII, and without fragment, user info and mail addresses, whatever comes', () => {
     fc.assert(
-      fc.property(fc.string({ unit: 'binary', maxLength: 3_000 }), fc.emailAddress(), fc.emailAddress(), (text, mail, user) => {
+      fc.property(fc.string({ unit: 'binary', maxLength: 3_000 }), mails, mails, (text, mail, user) => {
         const path = text.replace(/[?#@]/g, '');
         const page = kept(`https://${encodeURIComponent(user)}@shop.example/${path}?a&m=${encodeURIComponent(mail)}#${mail}`) as string;
         expect(page.length).toBeLessThanOrEqual(PAGE_MAX_LENGTH);
@@ -35,6 +38,7 @@ describe('the page of a touch', () => {
         expect(page).not.toContain('#');
         expect(page).not.toContain(encodeURIComponent(mail));
       }),
+      { numRuns: 2_000 },
     );
   });
 });
