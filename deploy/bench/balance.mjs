@@ -14,22 +14,22 @@ export class Balance {
   #read = 0;
   #duplicates = 0;
   #offsets = new Map();
+  #consumer;
 
-  static async start(cluster, run) {
-    const balance = new Balance();
-    balance.cluster = cluster;
-    balance.consumer = cluster.client.consumer({
-      groupId: `${cluster.prefix}balance-${randomBytes(3).toString('hex')}`,
-      maxWaitTimeInMs: 100,
-    });
-    run.later(() => balance.consumer.disconnect());
-    await balance.consumer.connect();
-    await balance.consumer.subscribe({ topic: cluster.clicks, fromBeginning: true });
-    const joined = new Promise((resolve) => balance.consumer.on(balance.consumer.events.GROUP_JOIN, resolve));
-    await balance.consumer.run({ autoCommit: false, eachBatch: ({ batch }) => balance.#take(batch) });
-    await joined;
-    balance.consumer.pause([{ topic: cluster.clicks }]);
-    return balance;
+  constructor(cluster, run) {
+    this.cluster = cluster;
+    this.run = run;
+  }
+
+  /** At the first check, not before: a group that waits through an outage of the broker would begin anew. */
+  async #start() {
+    const groupId = `${this.cluster.prefix}balance-${randomBytes(3).toString('hex')}`;
+    const consumer = this.cluster.client.consumer({ groupId, maxWaitTimeInMs: 100 });
+    this.run.later(() => consumer.disconnect());
+    await consumer.connect();
+    await consumer.subscribe({ topic: this.cluster.clicks, fromBeginning: true });
+    await consumer.run({ autoCommit: false, eachBatch: ({ batch }) => this.#take(batch) });
+    return consumer;
   }
 
   #take({ partition, messages }) {
@@ -60,13 +60,14 @@ export class Balance {
 
   async #readAll() {
     const { clicks: topic } = this.cluster;
-    this.consumer.resume([{ topic }]);
+    if (this.#consumer) this.#consumer.resume([{ topic }]);
+    else this.#consumer = await this.#start();
     const deadline = Date.now() + READ_MS;
     while (this.#read < (await this.cluster.countOf(topic))) {
       if (Date.now() > deadline) throw new Error(`${topic} could not be read within ${READ_MS / 1_000} s: ${this.#read} messages so far`);
       await pause(50);
     }
-    this.consumer.pause([{ topic }]);
+    this.#consumer.pause([{ topic }]);
   }
 }
 

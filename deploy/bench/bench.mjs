@@ -28,16 +28,20 @@ async function main([name, ...args]) {
   for (const one of chosen)
     if (!bench.cases[one]) fail(`The bench ${name} has no case "${one}". It has: ${Object.keys(bench.cases).join(', ')}`);
   const run = new Run(name, options);
-  for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => void run.end().then(() => process.exit(130)));
-  warnOfNoise();
+  for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => void run.interrupt());
+  warnOf(run);
   try {
     for (const one of chosen) {
       await bench.cases[one].run(options, run);
       await run.end();
     }
   } catch (error) {
+    // Its own doing: the processes that it waited for are gone.
+    if (run.isInterrupted) return;
     run.problems.push(error.message);
-    say(error.isForPeople ? error.message : error.stack);
+    // A void run has figures to look into, and no verdicts.
+    for (const result of run.results) result.verdict = 'VOID';
+    if (!error.isForPeople) say(error.stack);
   } finally {
     await run.end();
   }
@@ -50,6 +54,7 @@ class Run {
   notes = [];
   problems = [];
   #undo = [];
+  isInterrupted = false;
 
   constructor(bench, options) {
     this.bench = bench;
@@ -60,9 +65,17 @@ class Run {
     this.results.push({ bench: this.bench, ...result });
   }
 
-  /** Undone in the opposite order, whatever happens in between. */
+  /** Undone in the opposite order, whatever happens in between. What is begun after an interrupt is undone at once. */
   later(undo) {
     this.#undo.push(undo);
+    if (this.isInterrupted) void this.end();
+  }
+
+  async interrupt() {
+    this.isInterrupted = true;
+    say('stopping and clearing away');
+    await this.end();
+    process.exit(130);
   }
 
   async end() {
@@ -98,11 +111,16 @@ async function help() {
   process.stdout.write(lines.join('\n'));
 }
 
-function warnOfNoise() {
+/** What takes from the worth of the figures is said before, and again beside them. */
+function warnOf(run) {
   const [load] = loadavg();
   say(`${cpus().length} cores, ${Math.round(totalmem() / 2 ** 30)} GB, load ${load.toFixed(2)}`);
   if (load > cpus().length / 2)
-    say('This machine is not quiet: others take a good part of it. Ratios hold better than figures, and neither holds well.');
+    run.notes.push(
+      `the machine was not quiet (load ${load.toFixed(2)} before the start): ratios hold better than figures, and neither holds well`,
+    );
+  if (run.options.rounds < OPTIONS.rounds.default) run.notes.push(`${run.options.rounds} rounds are too few to believe a median`);
+  for (const note of run.notes) say(`Note: ${note}`);
 }
 
 await main(process.argv.slice(2)).catch((error) => {

@@ -12,6 +12,7 @@ const { TOPICS } = require('@baton/contracts');
 const { connectKafka, createLog, createTopics } = require('@baton/platform');
 
 const POLL_MS = 100;
+const COUNT_WITHIN_MS = 60_000;
 
 export async function startCluster({ brokers, run }) {
   await roundTrip(brokers.split(',')).catch((error) =>
@@ -38,8 +39,18 @@ export async function startCluster({ brokers, run }) {
     createTopic: (topic, numPartitions) => admin.createTopics({ waitForLeaders: true, topics: [{ topic: prefix + topic, numPartitions }] }),
     publishCatalog: (links) =>
       publishCatalog({ links, send: (topic, messages) => producer.send({ topic: prefix + topic, acks: -1, messages }) }),
-    /** Messages that were ever written to a topic. */
-    countOf: async (topic) => (await admin.fetchTopicOffsets(topic)).reduce((sum, { high }) => sum + Number(high), 0),
+    /** Messages that were ever written to a topic. A broker that has just come back does not know for some seconds. */
+    async countOf(topic) {
+      const deadline = Date.now() + COUNT_WITHIN_MS;
+      for (;;) {
+        try {
+          return (await admin.fetchTopicOffsets(topic)).reduce((sum, { high }) => sum + Number(high), 0);
+        } catch (error) {
+          if (Date.now() > deadline) throw error;
+        }
+        await pause(POLL_MS);
+      }
+    },
     /** Waits for so many; gives how many there are, which may be fewer after the deadline. */
     async grownTo(topic, count, deadlineMs) {
       const deadline = Date.now() + deadlineMs;

@@ -8,15 +8,16 @@ import { startServer } from './processes.mjs';
 const MAIN = join(ROOT, 'apps/click-redirect/dist/main.js');
 
 /** Ready once it knows every link. `folder` gets its log and its data: a folder on a real disk, or fsync costs nothing. */
-export async function startEdge({ cluster, folder, links, core, name = 'click-redirect' }) {
+export async function startEdge({ run, cluster, folder, links, core, flags = [], name = 'click-redirect' }) {
   if (!existsSync(MAIN)) fail(`click-redirect is not built: ${MAIN} is missing. Run: npm run build`);
   const data = join(folder, `${name}-data`);
   mkdirSync(data, { recursive: true });
   return startServer({
+    run,
     name,
     folder,
     core,
-    args: ['--enable-source-maps', MAIN],
+    args: [...flags, '--enable-source-maps', MAIN],
     env: {
       KAFKA_BROKERS: cluster.brokers,
       TOPIC_PREFIX: cluster.prefix,

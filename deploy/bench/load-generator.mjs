@@ -10,6 +10,8 @@ const ID_BYTES = 32;
 /** How long the last answers may take. */
 const DRAIN_MS = 15_000;
 const PROGRESS_MS = 250;
+/** Parts of a run whose p99 is told too: one bad second looks different from a bad run. */
+const PARTS = 20;
 
 let requests;
 let ids;
@@ -36,6 +38,8 @@ class Load {
   failures = 0;
   failure = null;
   #latencies = new Float32Array(1 << 16);
+  /** How many were answered at each step of progress. */
+  #marks = [];
   #next = Math.floor(Math.random() * requests.length);
   #isOver = false;
   #idle = [];
@@ -55,7 +59,10 @@ class Load {
     if (this.perSecond === null) for (const visitor of visitors) this.ask(visitor, performance.now());
     else this.#schedule(visitors, startedMs);
     const timer = setTimeout(() => this.end(), this.seconds * 1_000);
-    const progress = setInterval(() => process.send({ progress: this.withId }), PROGRESS_MS);
+    const progress = setInterval(() => {
+      this.#marks.push(this.answered);
+      process.send({ progress: this.withId });
+    }, PROGRESS_MS);
     await done;
     const tookMs = performance.now() - startedMs;
     clearTimeout(timer);
@@ -142,11 +149,20 @@ class Load {
   }
 
   #percentiles() {
+    const p99Parts = this.#parts().map((latencies) => percentile(latencies.sort(), 0.99));
     const sorted = this.#latencies.subarray(0, this.answered).sort();
-    const at = (part) => (sorted.length === 0 ? null : sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * part))]);
-    return { p50Ms: at(0.5), p99Ms: at(0.99), p999Ms: at(0.999), mostMs: at(1) };
+    return { p50Ms: percentile(sorted, 0.5), p99Ms: percentile(sorted, 0.99), mostMs: percentile(sorted, 1), p99Parts };
+  }
+
+  /** Copies, in the order of time. */
+  #parts() {
+    const step = Math.max(1, Math.ceil(this.#marks.length / PARTS));
+    const ends = this.#marks.filter((_, i) => (i + 1) % step === 0);
+    return ends.map((end, i) => this.#latencies.slice(ends[i - 1] ?? 0, end));
   }
 }
+
+const percentile = (sorted, part) => (sorted.length === 0 ? null : sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * part))]);
 
 /** One connection that stays open. */
 class Visitor {

@@ -5,8 +5,14 @@ import { fileURLToPath } from 'node:url';
 const GENERATOR = fileURLToPath(new URL('./load-generator.mjs', import.meta.url));
 
 /** Click ids that visitors get are appended to `idsFile`, 32 bytes each, before a run's result is there. */
-export async function startLoad({ slugs, seed, idsFile }) {
+export async function startLoad({ run, slugs, seed, idsFile }) {
   const child = fork(GENERATOR);
+  run.later(async () => {
+    if (!child.connected) return;
+    const ended = new Promise((resolve) => child.once('exit', resolve));
+    child.disconnect();
+    await ended;
+  });
   const next = (name, onOther = () => {}) =>
     new Promise((resolve, reject) => {
       const settle = (done, value) => {
@@ -31,18 +37,13 @@ export async function startLoad({ slugs, seed, idsFile }) {
     /** Visitors of the run under way who got an id so far. */
     withId: 0,
     /** `{ port, connections, seconds, keepsIds, perSecond? }`; `perSecond` makes it an open loop; ids of a reference are not kept. Gives counts and milliseconds. */
-    run(run) {
+    run(order) {
       load.withId = 0;
       const result = next('result', ({ progress }) => (load.withId = progress ?? load.withId));
-      child.send({ run });
+      child.send({ run: order });
       return result;
     },
     stop: () => child.send({ stop: true }),
-    async close() {
-      const ended = new Promise((resolve) => child.once('exit', resolve));
-      child.disconnect();
-      await ended;
-    },
   };
   return load;
 }

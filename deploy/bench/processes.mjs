@@ -8,8 +8,8 @@ import { fail } from './say.mjs';
 
 const READY_MS = 60_000;
 
-/** Starts `node <args>` with PORT in its environment. `core` pins it. Gives the process when `isReady(url)` says so. */
-export async function startServer({ name, args, env, folder, core, isReady }) {
+/** Starts `node <args>` with PORT in its environment. `core` pins it. Gives the process when `isReady(port)` says so. It ends with the run. */
+export async function startServer({ run, name, args, env, folder, core, isReady }) {
   mkdirSync(folder, { recursive: true });
   const port = await freePort();
   const file = join(folder, `${name}.log`);
@@ -21,18 +21,15 @@ export async function startServer({ name, args, env, folder, core, isReady }) {
   });
   closeSync(log);
   const ended = new Promise((resolve) => child.once('exit', resolve));
-  const server = { name, pid: child.pid, port, stop: () => stop(child, ended) };
+  run.later(() => stop(child, ended));
   const deadline = Date.now() + READY_MS;
   while (!(await (isReady ?? portTaken)(port))) {
     const tail = () => (existsSync(file) ? readFileSync(file, 'utf8').split('\n').slice(-12).join('\n') : '');
     if (child.exitCode !== null) fail(`${name} ended with ${child.exitCode} while it was starting:\n${tail()}`);
-    if (Date.now() > deadline) {
-      await server.stop();
-      fail(`${name} was not ready within ${READY_MS / 1_000} s:\n${tail()}`);
-    }
+    if (Date.now() > deadline) fail(`${name} was not ready within ${READY_MS / 1_000} s:\n${tail()}`);
     await pause(100);
   }
-  return server;
+  return { name, pid: child.pid, port };
 }
 
 async function stop(child, ended) {

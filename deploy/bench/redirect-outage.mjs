@@ -2,7 +2,7 @@
 import { pause } from '../local/processes.mjs';
 import { startBroker } from './broker.mjs';
 import { memoryMbOf, tellsCpu } from './cpu.mjs';
-import { bounded, compare } from './measure.mjs';
+import { bounded, compare, inTurns } from './measure.mjs';
 import { fail, say } from './say.mjs';
 import { ask, idsGiven, mustBalance, runFolder, setScene, shipped, tellCounts } from './scene.mjs';
 
@@ -17,39 +17,67 @@ const POLL_MS = 500;
 
 export const outage = {
   about: 'p99, memory and drain time through a broker that hangs (of its own: shared ones are never stopped)',
-  async run({ links, perSecond: wanted, outageSeconds }, run) {
+  async run({ links, perSecond: wanted, rounds, seconds, outageSeconds }, run) {
     const folder = runFolder(run);
     const broker = await startBroker({ folder, run });
     const scene = await setScene({ run, folder, brokers: broker.address, links });
     const [edge] = scene.edges;
-    const closed = (seconds) => ask(edge, edge.load, { connections: CONNECTIONS, seconds, isOurs: true, settle: () => shipped(scene) });
+    const closed = (lasting) =>
+      ask(edge, edge.load, { connections: CONNECTIONS, seconds: lasting, isOurs: true, settle: () => shipped(scene) });
     await closed(WARM_SECONDS);
     const saturation = (await closed(SATURATION_SECONDS)).perSecond;
     const perSecond = wanted || Math.round(saturation * PART_OF_SATURATION);
     say(`${Math.round(saturation)}/s is all it does; asking ${perSecond}/s from here on`);
-    const up = await phase(edge, { perSecond, seconds: outageSeconds, name: 'broker up' });
-    broker.pause();
     run.later(async () => broker.resume());
-    const down = await phase(edge, { perSecond, seconds: outageSeconds, name: 'broker hangs' });
-    broker.resume();
-    const after = await drained(scene, edge, perSecond);
+    const short = await inTurns(rounds, {
+      up: () => phase(edge, { perSecond, seconds }),
+      hangs: () =>
+        hung(
+          broker,
+          () => phase(edge, { perSecond, seconds }),
+          () => shipped(scene),
+        ),
+    });
+    const up = await phase(edge, { perSecond, seconds: outageSeconds });
+    say(`  ${outageSeconds} s with the broker: ${up.text}\n    p99 from part to part, ms: ${partsOf(up)}`);
+    const { down, after } = await longOutage({ scene, edge, broker, perSecond, seconds: outageSeconds });
+    report(run, { short, up, down, after, perSecond, seconds, outageSeconds });
     await shipped(scene);
     await mustBalance(scene, { mayRepeat: true });
-    report(run, { up, down, after, perSecond, outageSeconds });
     tellCounts(scene);
   },
 };
 
+/** The broker is back, and has everything, before the next round. */
+async function hung(broker, work, settle) {
+  broker.pause();
+  const sample = await work();
+  broker.resume();
+  await settle();
+  return sample;
+}
+
+async function longOutage({ scene, edge, broker, perSecond, seconds }) {
+  broker.pause();
+  const down = await phase(edge, { perSecond, seconds });
+  say(`  ${seconds} s while it hangs: ${down.text}\n    p99 from part to part, ms: ${partsOf(down)}`);
+  broker.resume();
+  return { down, after: await drained(scene, edge, perSecond) };
+}
+
 /** An open loop at a fixed rate, with the highest resident memory of the service while it ran. */
-async function phase(edge, { perSecond, seconds, name }) {
+async function phase(edge, { perSecond, seconds }) {
   const memory = watchMemory(edge.pid);
   const result = await edge.load.run({ port: edge.port, connections: CONNECTIONS, seconds, perSecond, keepsIds: true });
   const sample = checked({ ...result, ...memory.end() });
-  say(
-    `  ${name}: ${sample.answered} answers, p50 ${sample.p50Ms.toFixed(2)} ms, p99 ${sample.p99Ms.toFixed(2)} ms, at most ${sample.mostMs.toFixed(0)} ms`,
-  );
-  return sample;
+  const { answered, p50Ms, p99Ms, mostMs } = sample;
+  return {
+    ...sample,
+    text: `${answered} answers, p50 ${p50Ms.toFixed(2)} ms, p99 ${p99Ms.toFixed(2)} ms, at most ${mostMs.toFixed(0)} ms`,
+  };
 }
+
+const partsOf = ({ p99Parts }) => p99Parts.map((ms) => ms?.toFixed(0) ?? '-').join(' ');
 
 /** Visitors go on coming at the same rate while the backlog is worked off: drained when the topic is less than a second behind them. */
 async function drained({ cluster, edges }, edge, perSecond) {
@@ -66,7 +94,7 @@ async function drained({ cluster, edges }, edge, perSecond) {
   let seconds = null;
   while (seconds === null && performance.now() - startedMs < DRAINED_WITHIN_SECONDS * 2_000) {
     await pause(POLL_MS);
-    const behind = givenBefore + edge.load.withId - (await cluster.countOf(cluster.clicks).catch(() => 0));
+    const behind = givenBefore + edge.load.withId - (await cluster.countOf(cluster.clicks));
     if (edge.load.withId > 0 && behind < perSecond) seconds = (performance.now() - startedMs) / 1_000;
   }
   edge.load.stop();
@@ -76,18 +104,20 @@ async function drained({ cluster, edges }, edge, perSecond) {
   return { ...sample, seconds };
 }
 
-function report(run, { up, down, after, perSecond, outageSeconds }) {
-  const at = `${perSecond}/s`;
-  const latency = (what, name, more = {}) =>
-    compare({
-      name: `${name} from the scheduled send, ${at}, broker hangs against broker up`,
-      unit: 'ms',
-      ours: [down[what]],
-      reference: [up[what]],
-      ...more,
-    });
-  run.add(latency('p50Ms', 'p50'));
-  run.add(latency('p99Ms', 'p99', { atMost: AIM_P99 }));
+function report(run, { short, up, down, after, perSecond, seconds, outageSeconds }) {
+  const latency = (name, what, hangs, usual, aim = {}) =>
+    run.add(
+      compare({
+        name: `${name} from the scheduled send, ${perSecond}/s, broker hangs against broker up`,
+        unit: 'ms',
+        ours: hangs.map((sample) => sample[what]),
+        reference: usual.map((sample) => sample[what]),
+        ...aim,
+      }),
+    );
+  latency(`p50 of ${seconds} s`, 'p50Ms', short.hangs, short.up);
+  latency(`p99 of ${seconds} s`, 'p99Ms', short.hangs, short.up, { atMost: AIM_P99 });
+  latency(`p99 of ${outageSeconds} s`, 'p99Ms', [down], [up], { atMost: AIM_P99 });
   if (tellsCpu) {
     const growth = Math.max(down.mostMb, after.mostMb) - up.mostMb;
     run.add(
@@ -107,7 +137,7 @@ function report(run, { up, down, after, perSecond, outageSeconds }) {
       atMost: DRAINED_WITHIN_SECONDS,
     }),
   );
-  const shed = [up, down, after].reduce((sum, { answered, withId }) => sum + answered - withId, 0);
+  const shed = [...short.up, ...short.hangs, up, down, after].reduce((sum, { answered, withId }) => sum + answered - withId, 0);
   run.add(bounded({ name: 'visitors sent on without a click id', unit: '', value: shed, atMost: 0 }));
   run.notes.push('latency counts from when a visitor was due, in steps of a millisecond: differences below that are not seen');
 }

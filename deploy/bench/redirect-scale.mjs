@@ -41,9 +41,16 @@ export const scale = {
 
 /** Each edge has its own generator and as many connections as it has alone, so that only their number differs. */
 async function together(scene, edges, seconds) {
-  const samples = await Promise.all(
-    edges.map((edge) => ask(edge, edge.load, { connections: CONNECTIONS, seconds, isOurs: true, settle: () => shipped(scene) })),
-  );
+  let running = edges.length;
+  let end;
+  const ended = new Promise((resolve) => (end = resolve));
+  // Clicks are counted in the topic they share, so nobody's are known to be there before all have ended.
+  const settle = async () => {
+    if (--running === 0) end();
+    await ended;
+    await shipped(scene);
+  };
+  const samples = await Promise.all(edges.map((edge) => ask(edge, edge.load, { connections: CONNECTIONS, seconds, isOurs: true, settle })));
   await mustBalance(scene);
   const sum = (of) => samples.reduce((total, sample) => total + of(sample), 0);
   const perSecond = sum((sample) => sample.perSecond);

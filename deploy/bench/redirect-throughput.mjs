@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { tellsCpu } from './cpu.mjs';
 import { bounded, compare, inTurns, median } from './measure.mjs';
 import { startServer } from './processes.mjs';
+import { nowUs, profiling, tellProfiles } from './profile.mjs';
 import { say } from './say.mjs';
 import { ask, mustBalance, runFolder, setScene, shipped, tellCounts, usualBrokers } from './scene.mjs';
 
@@ -17,7 +18,8 @@ const AWAITING_CONNECTIONS = 128;
 
 export const throughput = {
   about: 'CPU per request and requests a second at each number of connections',
-  async run({ links, connections, rounds, seconds }, run) {
+  async run({ links, connections, rounds, seconds, profile }, run) {
+    if (profile) return profiled({ links, connections, seconds }, run);
     const folder = runFolder(run);
     const scene = await setScene({ run, folder, brokers: await usualBrokers(), links });
     const ours = oursOf(scene);
@@ -37,6 +39,23 @@ export const throughput = {
   },
 };
 
+/** The profiler costs more than some of what it measures, so nothing is compared. */
+async function profiled({ links, connections, seconds }, run) {
+  const { folder, flags } = profiling('click-redirect');
+  const windows = [];
+  run.later(async () => tellProfiles(folder, windows));
+  const scene = await setScene({ run, folder: runFolder(run), brokers: await usualBrokers(), links, flags });
+  const ours = oursOf(scene);
+  await ours(WARM_SECONDS, 32);
+  for (const count of connections) {
+    const fromUs = nowUs();
+    const { text, tookMs, answered } = await ours(seconds, count);
+    windows.push({ fromUs, toUs: fromUs + tookMs * 1_000, requests: answered });
+    say(`${count} connections: ${text}`);
+  }
+  tellCounts(scene);
+}
+
 const oursOf = (scene) => async (seconds, connections) => {
   const [edge] = scene.edges;
   const sample = await ask(edge, edge.load, { connections, seconds, isOurs: true, settle: () => shipped(scene) });
@@ -49,8 +68,7 @@ async function references({ run, cluster, folder, balance, edges: [{ load }] }) 
   const rounds = {};
   const start = async (name, env = {}) => {
     const main = fileURLToPath(new URL(`./reference-${name}.mjs`, import.meta.url));
-    const server = await startServer({ name: `reference-${name}`, folder, args: [main], env });
-    run.later(server.stop);
+    const server = await startServer({ run, name: `reference-${name}`, folder, args: [main], env });
     const round = async (seconds, connections) => told(await ask(server, load, { connections, seconds }));
     await round(WARM_SECONDS, 32);
     rounds[name] = round;

@@ -37,17 +37,15 @@ export async function usualBrokers() {
 }
 
 /** Edges by name (`cores` pins them, one each), one load generator for each of them, and the means to tell whether every click arrived. */
-export async function setScene({ run, folder, brokers, links, edges = 1, cores = [] }) {
+export async function setScene({ run, folder, brokers, links, edges = 1, cores = [], flags = [] }) {
   const cluster = await startCluster({ brokers, run });
   say(`a catalog of ${links} links`);
   const slugs = await cluster.publishCatalog(links);
-  const scene = { run, cluster, folder, edges: [], balance: await Balance.start(cluster, run), counts: null };
+  const scene = { run, cluster, folder, edges: [], balance: new Balance(cluster, run), counts: null };
   for (let i = 0; i < edges; i++) {
-    const edge = await startEdge({ cluster, folder, links, core: cores[i], name: `click-redirect-${i}` });
-    run.later(edge.stop);
+    const edge = await startEdge({ run, cluster, folder, links, core: cores[i], flags, name: `click-redirect-${i}` });
     const idsFile = join(folder, `ids-${i}`);
-    const load = await startLoad({ slugs, seed: i + 1, idsFile });
-    run.later(load.close);
+    const load = await startLoad({ run, slugs, seed: i + 1, idsFile });
     scene.edges.push({ ...edge, load, idsFile });
   }
   return scene;

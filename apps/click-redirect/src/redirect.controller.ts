@@ -104,7 +104,7 @@ export class RedirectController {
     if (decision.kind === 'refused') return this.unknown(visit.response, decision.reason);
     if (decision.kind === 'fallback') return this.send(visit, decision.url, 'fallback', false);
     const { landing } = decision;
-    const values = valuesOf(visit);
+    const values = landing.needsValues ? valuesOf(visit) : NO_VALUES;
     const plain = render(landing, values, null);
     if (visit.request.method === 'HEAD') {
       // Nobody has followed the link, so nobody waits for the record.
@@ -308,6 +308,21 @@ function slugIn(path: string, isOwnDomain: boolean): string | null {
     return text;
   }
 }
+
+/** For a destination without macros. */
+const NO_VALUES: MacroValues = {
+  partnerKey: null,
+  partnerId: '',
+  programId: '',
+  linkId: '',
+  slug: '',
+  subIds: {},
+  country: null,
+  device: 'other',
+  os: null,
+  visitorId: null,
+  atMs: 0,
+};
 
 const valuesOf = ({ found: { link }, agent, place, visitorId, subIds, atMs }: Visit): MacroValues => ({
   partnerKey: link.partnerKey,

@@ -29,6 +29,7 @@ export class KeyedSeal implements Seal {
   private readonly id = Buffer.alloc(ID_BYTES + TAG_BYTES);
   private readonly address = Buffer.alloc(36 + 16);
   private random = '';
+  private readonly tenants = new Map<Buffer, string>();
 
   constructor({ keys, signingKeyId }: ReturnType<typeof parseClickIdKeys>, addressHashKey: Buffer) {
     this.keyId = signingKeyId;
@@ -41,19 +42,26 @@ export class KeyedSeal implements Seal {
     this.nonce = (this.nonce + 1) >>> 0;
     const { id, message } = this;
     id[0] = (FORMAT << 4) | this.keyId;
-    id.writeUIntBE(linkNumber, 1, 5);
-    id.writeUIntBE(atMs, 6, 6);
+    writeWhole(id, linkNumber, 1, 5);
+    writeWhole(id, atMs, 6, 6);
     id.writeUInt32BE(this.nonce, 12);
-    message.write(tenantId, 0, 36, 'latin1');
-    id.copy(message, 36, 0, ID_BYTES);
+    this.takeTenant(message, tenantId);
+    message.set(id.subarray(0, ID_BYTES), 36);
     this.idMac.digest(message).copy(id, ID_BYTES, 0, TAG_BYTES);
     return id.toString('base64url');
   }
 
   addressHash(tenantId: string, address: Address): string {
-    this.address.write(tenantId, 0, 36, 'latin1');
+    this.takeTenant(this.address, tenantId);
     for (let i = 0; i < address.length; i++) this.address[36 + i] = address[i] as number;
     return this.addressMac.digest(this.address.subarray(0, 36 + address.length)).toString('hex', 0, HASH_HEX_DIGITS / 2);
+  }
+
+  /** Written once for the visitors of one tenant that come after each other. */
+  private takeTenant(into: Buffer, tenantId: string): void {
+    if (this.tenants.get(into) === tenantId) return;
+    into.write(tenantId, 0, 36, 'latin1');
+    this.tenants.set(into, tenantId);
   }
 
   userAgentHash(userAgent: string): string {
@@ -65,6 +73,14 @@ export class KeyedSeal implements Seal {
     const random = this.random.slice(0, VISITOR_RANDOM_LENGTH);
     this.random = this.random.slice(VISITOR_RANDOM_LENGTH);
     return bucket + random;
+  }
+}
+
+function writeWhole(into: Buffer, whole: number, at: number, bytes: number): void {
+  let rest = whole;
+  for (let i = at + bytes - 1; i >= at; i--) {
+    into[i] = rest % 256;
+    rest = Math.floor(rest / 256);
   }
 }
 

@@ -1,34 +1,26 @@
-import { mintClickId } from '@baton/contracts';
-import { eventually } from '@baton/testing';
 import fc from 'fast-check';
 import {
-  type Answer,
   ask,
-  type Asked,
   CATALOG,
-  factsNowhere,
-  KEYS,
+  CLICK,
+  clickId,
+  closedFacts,
+  doorsOf,
   LINK,
+  NAMED,
+  OWN,
   PARTNER,
   PAUSED,
   PROGRAM,
+  reasonOf,
   startPixel,
   startTouches,
   TENANT,
 } from './specs/pixel.fixture';
 
 const OTHER_TENANT = '11111111-1111-4111-8111-111111111112';
-const clickId = (linkNumber = 1, tenantId = TENANT, nonce = 7) =>
-  mintClickId(KEYS.keys, tenantId, { keyId: 1, linkNumber, occurredAtMs: 1_769_860_000_000, nonce });
-const CLICK = clickId();
-const NAMED = `tenant_id=${TENANT}&program_id=${PROGRAM}`;
-const OWN = { origin: 'https://shop.example', referer: 'https://shop.example/spring' };
 const EVIL = { origin: 'https://evil.example', referer: 'https://evil.example/' };
 const page = (query: string) => encodeURIComponent(`https://shop.example/spring?${query}`);
-const reasonOf = ({ status, body }: Answer) => {
-  const { code, reason } = JSON.parse(body.toString()) as { code: string; reason: string };
-  return [status, code, reason];
-};
 
 describe('the pixel of a landing page', () => {
   let log: Awaited<ReturnType<typeof startTouches>>;
@@ -42,20 +34,7 @@ describe('the pixel of a landing page', () => {
     await log?.close();
   }, 60_000);
 
-  const get = (query: string, headers: Record<string, string> = {}) => ask(edge.url, `/t.gif?${query}`, { headers });
-  const post = (body: string | Buffer, type = 'text/plain;charset=UTF-8', asked: Asked & { query?: string } = {}) =>
-    ask(edge.url, `/t${asked.query ? `?${asked.query}` : ''}`, {
-      method: 'POST',
-      body,
-      headers: { 'content-type': type, ...asked.headers },
-    });
-  /** Each test names its visitor, so that it finds its own touch. */
-  const touchOf = (visitorId: string) =>
-    eventually(() => {
-      const touch = log.touches.find((one) => one.visitorId === visitorId);
-      if (!touch) throw new Error(`no touch of ${visitorId} in the topic`);
-      return touch;
-    });
+  const { get, post } = doorsOf(() => edge.url);
 
   it('is a picture of 43 bytes, and the touch is in Kafka before it is served', async () => {
     const before = await log.count();
@@ -76,7 +55,7 @@ describe('the pixel of a landing page', () => {
       'cross-origin-resource-policy': 'cross-origin',
     });
     expect(answer.headers['set-cookie']).toBeUndefined();
-    expect(await touchOf('one')).toEqual({
+    expect(await log.touchOf('one')).toEqual({
       ...{ tenantId: TENANT, programId: PROGRAM, linkId: LINK, partnerId: PARTNER, clickId: CLICK, visitorId: 'one' },
       ...{ channel: 'referral', channelType: 'affiliate', utm: { utm_source: 'partner' }, referrerHost: 'blog.example' },
       ...{ page: `https://shop.example/spring?ref_id=${CLICK}&utm_source=partner`, occurredAt: '2026-01-31T12:00:02.000Z' },
@@ -109,25 +88,25 @@ describe('the pixel of a landing page', () => {
   ])('takes %s', async (_name, body, type, visitorId) => {
     const answer = await post(body, type, { headers: OWN });
     expect([answer.status, answer.body.length, answer.headers['access-control-allow-origin']]).toEqual([204, 0, OWN.origin]);
-    expect(await touchOf(visitorId)).toMatchObject({ clickId: CLICK, utm: { utm_term: 'café' }, page: OWN.referer });
+    expect(await log.touchOf(visitorId)).toMatchObject({ clickId: CLICK, utm: { utm_term: 'café' }, page: OWN.referer });
   });
 
   it('takes what the query says, the body first, and the program by name', async () => {
     expect((await post('visitor_id=body', 'text/plain', { query: `${NAMED}&visitor_id=query`, headers: OWN })).status).toBe(204);
-    expect(await touchOf('body')).toMatchObject({ tenantId: TENANT, programId: PROGRAM });
-    expect((await touchOf('body')).clickId).toBeUndefined();
+    expect(await log.touchOf('body')).toMatchObject({ tenantId: TENANT, programId: PROGRAM });
+    expect((await log.touchOf('body')).clickId).toBeUndefined();
     expect((await post('', 'text/plain', { query: `${NAMED}&visitor_id=empty`, headers: OWN })).status).toBe(204);
   });
 
   it('a stranger’s parameter that looks like a click id does not hide the program', async () => {
     await get(`${NAMED}&url=${page(`cid=${'x'.repeat(32)}`)}&visitor_id=stranger`);
-    expect(await touchOf('stranger')).toMatchObject({ programId: PROGRAM, channelType: 'other' });
+    expect(await log.touchOf('stranger')).toMatchObject({ programId: PROGRAM, channelType: 'other' });
   });
 
   it('of two click ids the one under the program’s own parameter counts', async () => {
     const [first, own] = [clickId(1, TENANT, 1), clickId(1, TENANT, 2)];
     await get(`url=${page(`click_id=${first}&ref_id=${own}`)}&visitor_id=two`);
-    expect((await touchOf('two')).clickId).toBe(own);
+    expect((await log.touchOf('two')).clickId).toBe(own);
   });
 
   it.each([
@@ -177,44 +156,6 @@ describe('the pixel of a landing page', () => {
     expect([answer.status, answer.headers['content-length'], await log.count()]).toEqual([200, '43', before]);
   });
 
-  it('a browser gets an id that it keeps, apart for each site; on the tenant’s own domain it is that of the links', async () => {
-    const first = await get(`click_id=${CLICK}`, OWN);
-    const [cookie] = first.headers['set-cookie'] as string[];
-    const [, id] =
-      /^baton_vid=([A-Za-z0-9_-]{22}); Path=\/; Max-Age=\d+; HttpOnly; Secure; SameSite=None; Partitioned$/.exec(cookie as string) ?? [];
-    expect((await touchOf(id as string)).clickId).toBe(CLICK);
-    const second = await get(`click_id=${CLICK}&utm_term=again`, { ...OWN, cookie: `a=b; baton_vid=${id}` });
-    expect(second.headers['set-cookie']).toBeUndefined();
-    await eventually(() => log.touches.some((one) => one.visitorId === id && one.utm['utm_term'] === 'again'));
-    expect((await get(`click_id=${CLICK}`, { host: 'Go.Shop.example:443' })).headers['set-cookie']).toEqual([
-      expect.stringMatching(/; HttpOnly; Secure; SameSite=Lax$/),
-    ]);
-    // The page's own id stands over the cookie, and a bot gets none.
-    expect((await get(`click_id=${CLICK}&visitor_id=own`, { cookie: `baton_vid=${id}` })).headers['set-cookie']).toBeUndefined();
-    expect(await touchOf('own')).toBeDefined();
-    expect((await get(`click_id=${CLICK}&utm_term=bot`, { 'user-agent': 'Twitterbot/1.0' })).headers['set-cookie']).toBeUndefined();
-    await eventually(() => log.touches.some((one) => one.utm['utm_term'] === 'bot' && one.bot === true && one.visitorId === undefined));
-  });
-
-  it.each([
-    [`click_id=${CLICK}`, 'https://shop.example', true],
-    [NAMED, 'https://de.shop.example', true],
-    [NAMED, 'https://evil.example', false],
-    [NAMED, 'http://shop.example', false],
-    [NAMED, 'null', false],
-    [`click_id=${clickId(3)}`, 'https://shop.example', false],
-    ['', 'https://shop.example', false],
-  ])('a browser that asks ahead with "%s" from %s: %s', async (query, origin, allowed) => {
-    const headers = { origin, 'access-control-request-method': 'POST', 'access-control-request-headers': 'content-type' };
-    const answer = await ask(edge.url, `/t?${query}`, { method: 'OPTIONS', headers });
-    expect([answer.status, answer.headers.vary, answer.headers['access-control-allow-origin']]).toEqual([
-      204,
-      'Origin',
-      allowed ? origin : undefined,
-    ]);
-    expect(answer.headers['access-control-allow-headers']).toBe(allowed ? 'Content-Type' : undefined);
-  });
-
   it('no bytes make it fail', async () => {
     const bodies = fc.oneof(
       fc.uint8Array({ maxLength: 200 }).map((bytes) => Buffer.from(bytes)),
@@ -237,16 +178,14 @@ describe('the pixel of a landing page', () => {
 
 describe('the pixel while nothing can be kept', () => {
   it.each([
-    ['a full log', CATALOG, 'shed'],
+    ['a log that takes nothing more', CATALOG, 'shed'],
     ['a catalog that was never read', { ...CATALOG, isLoaded: false }, 'not_loaded'],
   ])('%s: the picture is served, and a script is told when to come again', async (_name, catalog, reason) => {
-    const nowhere = factsNowhere();
-    const edge = await startPixel(nowhere.facts, catalog);
+    const edge = await startPixel(await closedFacts(), catalog);
     const picture = await ask(edge.url, `/t.gif?click_id=${CLICK}`);
     expect([picture.status, picture.body.length, picture.headers['set-cookie']]).toEqual([200, 43, undefined]);
     const answer = await ask(edge.url, '/t', { method: 'POST', body: `click_id=${CLICK}`, headers: OWN });
     expect([...reasonOf(answer), answer.headers['retry-after']]).toEqual([503, 'unavailable', reason, '2']);
     await edge.stop();
-    await nowhere.close();
   });
 });

@@ -32,3 +32,4 @@ export * from './invalid-event';
 export * from './json';
 export * from './reasons';
 export * from './topics';
+export * from './utm';

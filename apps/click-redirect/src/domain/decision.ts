@@ -2,7 +2,7 @@ import { type AppStores, checkDestination, type EntityState, type LinkData, type
 import { deepLinkOf } from './deep-link';
 import { type Landing, landingOf } from './landing';
 import { aim, type Aimed, type Target, targetsOf } from './targeting';
-import { governedUtm } from './utm';
+import { utmOf } from './utm';
 
 /** What the redirect needs of one version of a program's terms. */
 export interface Terms {
@@ -104,7 +104,7 @@ export function planOf({
   isProgramKnown: boolean;
 }): Plan {
   const elsewhere = elsewhereOf(link, terms);
-  const utm = terms ? governedUtm(terms, link.utm, partner.key) : {};
+  const utm = terms ? utmOf(terms, link.utm, partner.key) : {};
   const redirectTo = (destination: string): Decision | null => {
     const check = terms && checkDestination(destination, terms);
     return terms && check?.kind === 'ok' ? { kind: 'redirect', landing: landingOf(check.href, utm, terms.landingParam) } : null;

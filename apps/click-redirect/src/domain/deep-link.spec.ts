@@ -6,6 +6,9 @@ describe('what an app opens', () => {
     ['acme://products/7', 'acme://products/7'],
     ['ACME://products/7?a=b&c=d#e', 'acme://products/7?a=b&c=d#e'],
     ['acme://caf\u00e9/\u00e9 x', 'acme://caf%C3%A9/%C3%A9%20x'],
+    ['acme:products', 'acme:products'],
+    ["acme://products/7?q=O'Neil<b>", 'acme://products/7?q=O%27Neil%3Cb%3E'],
+    ['acme://products/7\\`', 'acme://products/7%5C%60'],
   ])('%s is sent as %s', (text, sent) => expect(deepLinkOf(text, ['other', 'Acme'])).toBe(sent));
 
   it.each([
@@ -13,12 +16,8 @@ describe('what an app opens', () => {
     ['a script', 'javascript://x/%250aalert(1)'],
     ['a page', 'https://evil.example/'],
     ['data', 'data://text/html,x'],
-    ['no slashes', 'acme:products'],
-    ['user info', 'acme://a:b@products/7'],
     ['a line break', 'acme://products/7\r\nSet-Cookie: a=b'],
     ['an escaped line break', 'acme://products/%0d%0aSet-Cookie:a=b'],
-    ['a quote', "acme://products/7'onclick='x"],
-    ['a backslash', 'acme://products\\7'],
     ['a space in front', ' acme://products/7'],
     ['half a character', 'acme://products/\ud800'],
     ['nothing', ''],
@@ -27,9 +26,9 @@ describe('what an app opens', () => {
   it('whatever the text: printable, without what ends an attribute, of the scheme that was named', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'binary', maxLength: 60 }), (rest) => {
-        const sent = deepLinkOf(`acme://${rest}`, ['acme']);
+        const sent = deepLinkOf(`acme:${rest}`, ['acme']);
         if (sent === null) return;
-        expect(sent).toMatch(/^acme:\/\/[\x21-\x7e]*$/);
+        expect(sent).toMatch(/^acme:[\x21-\x7e]*$/);
         expect(sent).not.toMatch(/["'<>\\`]/);
         expect(deepLinkOf(sent, ['acme'])).toBe(sent);
       }),

@@ -6,6 +6,7 @@ import { type Landing, landingOf, type MacroValues, render } from './landing';
 
 const oracle = JSON.parse(readFileSync(join(__dirname, 'fixtures/destinations.json'), 'utf8')) as {
   cases: { base: string; others: [string, string][] }[];
+  refused: string[];
 };
 const UTM = { utm_source: 'email', utm_medium: 'referral', utm_campaign: 'summer-2026', utm_content: 'ref_8xK2', utm_term: 'vip segment' };
 const ID = 'EQAAAAABAZwT7J4AAAAAAXz1bjrKrKhK';
@@ -48,6 +49,12 @@ describe('a destination with our parameters', () => {
   it('has nearly thirty awkward destinations to hold', () =>
     expect(oracle.cases.filter((c) => !hrefOf(c.base).startsWith('refused')).length).toBeGreaterThanOrEqual(28));
 
+  it('refuses what carries user info, another scheme, no site, or white space that a parser would drop', () => {
+    expect(oracle.refused).toHaveLength(10);
+    const hosts = ['shop.example'];
+    expect(oracle.refused.filter((text) => checkDestination(text, { hosts, allowHttp: true }).kind === 'ok')).toEqual([]);
+  });
+
   it.each([
     ['https://shop.example/', {}, 'https://shop.example/', `https://shop.example/?click_id=${ID}`],
     ['https://shop.example/?', {}, 'https://shop.example/', `https://shop.example/?click_id=${ID}`],
@@ -62,6 +69,12 @@ describe('a destination with our parameters', () => {
       { utm_source: 'x y' },
       'https://shop.example/p?a=1&utm_source=x+y#',
       `https://shop.example/p?a=1&utm_source=x+y&click_id=${ID}#`,
+    ],
+    [
+      'https://shop.example/%ff/%?sig=%ff%FE+a%2B%3d;x=%&b=%zz&&=c#f%ff+%',
+      { utm_id: '1' },
+      'https://shop.example/%ff/%?sig=%ff%FE+a%2B%3d;x=%&b=%zz&&=c&utm_id=1#f%ff+%',
+      `https://shop.example/%ff/%?sig=%ff%FE+a%2B%3d;x=%&b=%zz&&=c&utm_id=1&click_id=${ID}#f%ff+%`,
     ],
     ['https://shop.example/?click_id=forged&a=1', {}, 'https://shop.example/?a=1', `https://shop.example/?a=1&click_id=${ID}`],
     [

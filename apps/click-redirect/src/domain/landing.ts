@@ -20,6 +20,8 @@ export interface Landing {
   readonly withId: Template;
   /** Without the landing parameter. */
   readonly plain: Template;
+  /** Whether macros other than the click id's stand in it. */
+  readonly needsValues: boolean;
   /** UTM values of the destination that had to give way to other ones. */
   readonly rawUtm: Readonly<Record<string, string>>;
 }
@@ -53,8 +55,12 @@ export function landingOf(href: string, utm: Readonly<Record<string, string>>, l
   const ownUtm = parts.map((part, i): [string, string] => [names[i]!, part]).filter(([name]) => name !== landingParam && ours.has(name));
   const added: Piece[] = [new URLSearchParams(governed).toString()];
   const id: Piece[] = placedAt < 0 ? [new URLSearchParams([[landingParam, '']]).toString(), CLICK_ID] : [];
-  const whole = (...queries: Piece[][]) => templateOf([...pathPieces(path), ...joined(queries), ...piecesOf(hash)]);
-  return { withId: whole(own(true), added, id), plain: whole(own(false), added), rawUtm: drifted(ownUtm, utm) };
+  const [start, end] = [pathPieces(path), piecesOf(hash)];
+  const whole = (...queries: Piece[][]) => templateOf([...start, ...joined(queries), ...end]);
+  const withId = whole(own(true), added, id);
+  const plain = whole(own(false), added);
+  const needsValues = [...withId.slots, ...plain.slots].some((slot) => slot !== CLICK_ID);
+  return { withId, plain, needsValues, rawUtm: drifted(ownUtm, utm) };
 }
 
 function cut(href: string): { path: string; query: string | null; hash: string } {

@@ -137,6 +137,10 @@ describe('what a visitor puts into a macro', () => {
     expect(url).toContain('slug=garden-spring&a=&');
   });
 
+  it('may be broken text: half a character is sent as U+FFFD', () => {
+    expect(new URL(withSid('https://shop.example/?a={sid}', 'x\ud83c!')).searchParams.get('a')).toBe('x\ufffd!');
+  });
+
   it('stays on the site, is fit for a header, and reads back as it was, whatever it is', () => {
     const value = fc.oneof(fc.string({ unit: 'binary', maxLength: 80 }), fc.string({ unit: 'grapheme', maxLength: 80 }), fc.webUrl());
     const macros = fc.record({ sid: value, sub1: value, sub2: value, sub3: value });

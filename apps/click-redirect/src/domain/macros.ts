@@ -53,6 +53,7 @@ export function isClickIdMacro(value: string): boolean {
 
 /** For a fragment or a parameter's value: what comes from a visitor can end neither. */
 export function piecesOf(text: string, slotOf: (read: Reader) => Slot = plainly): Piece[] {
+  if (!BRACE.test(text)) return text === '' ? [] : [text];
   const pieces: Piece[] = [];
   let end = 0;
   for (const macro of text.matchAll(MACROS)) {
@@ -67,11 +68,13 @@ export function piecesOf(text: string, slotOf: (read: Reader) => Slot = plainly)
 
 /** For a path. No value makes a segment that a browser reads as "here" or "one up". */
 export function pathPieces(path: string): Piece[] {
+  if (!BRACE.test(path)) return [path];
   return path.split('/').flatMap((segment, i) => (i === 0 ? segmentPieces(segment) : ['/', ...segmentPieces(segment)]));
 }
 
 /** For one `name=value` of a query. No value makes a name that is one of `ours`: the macros then stay as they are written. */
 export function parameterPieces(part: string, ours: ReadonlySet<string>): Piece[] {
+  if (!BRACE.test(part)) return [part];
   const at = part.indexOf('=');
   const name = at < 0 ? part : part.slice(0, at);
   const value = at < 0 ? [] : ['=', ...piecesOf(part.slice(at + 1))];
@@ -99,9 +102,16 @@ const CLICK_ID_NAMES = ['click_id', 'clickid', 'cid', 'transaction_id', 'irclick
 // A URL parser escapes the braces of a path, and leaves those of a query and a fragment.
 const MACROS = /(?:\{|%7[Bb])([a-z][a-z0-9_]*)(?:\}|%7[Dd])/g;
 const ONE_MACRO = /^(?:\{|%7[Bb])([a-z][a-z0-9_]*)(?:\}|%7[Dd])$/;
+const BRACE = /\{|%7b/i;
 const DOTS = /^(?:\.|%2e)+$/i;
 /** Needs no escape anywhere in a URL. */
 const UNRESERVED = /^[A-Za-z0-9._~-]*$/;
+
+const HALF_CHARACTER = /\p{Surrogate}/u;
+const CONTROL = /[\0-\x1f\x7f-\x9f]/;
+// `encodeURIComponent` leaves them, though a URL gives them a meaning here and there.
+const MARKS = /[!'()*]/;
+const MARKS_ALL = /[!'()*]/g;
 
 const partnerName: Reader = ({ partnerKey, partnerId }) => partnerKey ?? partnerId;
 const program: Reader = ({ programId }) => programId;
@@ -156,11 +166,12 @@ function segmentPieces(segment: string): Piece[] {
 /** Fit for any place behind the host: nothing in it has a meaning there. Control characters are left out, escaped ones too are read by some. */
 function escaped(text: string): string {
   if (UNRESERVED.test(text)) return text;
-  return encodeURIComponent(cleanText(text, SUB_ID_MAX_LENGTH).replace(/\p{Surrogate}/gu, '\ufffd')).replace(
-    /[!'()*]/g,
-    (char) => `%${char.charCodeAt(0).toString(16).toUpperCase()}`,
-  );
+  const clean = CONTROL.test(text) || text.length > SUB_ID_MAX_LENGTH ? cleanText(text, SUB_ID_MAX_LENGTH) : text;
+  const written = encodeURIComponent(HALF_CHARACTER.test(clean) ? clean.replace(/\p{Surrogate}/gu, '\ufffd') : clean);
+  return MARKS.test(written) ? written.replace(MARKS_ALL, escapedMark) : written;
 }
+
+const escapedMark = (char: string): string => `%${char.charCodeAt(0).toString(16).toUpperCase()}`;
 
 /** Some servers take `click.id`, ` click_id` and `click_id[]` for click_id, or do not tell capitals. */
 const asLenientlyRead = (name: string): string => name.replace(/\[.*$/s, '').trimStart().replace(/[ .]/g, '_').toLowerCase();

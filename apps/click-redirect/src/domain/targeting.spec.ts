@@ -12,10 +12,12 @@ const all = (destination: string) => destination;
 const aimAt = (targets: LinkTarget[], change: Partial<Aimed> = {}) => aim(targetsOf(targets, all), visitor(change));
 
 const KEYS = 100_000;
-/** Two shapes of keys: ids that count up, and hashes. */
+/** Shapes of keys: ids that count up, hashes, and four characters as the redirect takes them of a visitor's id. */
 const SHAPES: [string, (i: number) => string][] = [
   ['keys that count up', (i) => `visitor-${i}`],
   ['keys like hashes', (i) => Buffer.from(BigInt.asUintN(64, BigInt(i) * 0x9e3779b97f4a7c15n).toString(16)).toString('base64url')],
+  ['four characters', (i) => Buffer.from([i >>> 16, i >>> 8, i]).toString('base64url')],
+  ['four scattered characters', (i) => Buffer.from([Math.imul(i, 0x9e3779b1) >>> 24, i >>> 8, i]).toString('base64url')],
 ];
 
 describe('where a target leads', () => {

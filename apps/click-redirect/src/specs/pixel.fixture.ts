@@ -1,8 +1,8 @@
 import { request } from 'node:http';
-import { encode, type Outgoing, parseClickIdKeys, TOPICS, type TouchRecordedData } from '@baton/contracts';
+import { encode, mintClickId, type Outgoing, parseClickIdKeys, TOPICS, type TouchRecordedData } from '@baton/contracts';
 import { BoundedProducer, connectKafka, createLog, plannedTopics, TopicFollower, withAdmin } from '@baton/platform';
 import { serve } from '@baton/platform/testing';
-import { ownPrefix, stores } from '@baton/testing';
+import { eventually, ownPrefix, stores } from '@baton/testing';
 import { parseAddress } from '../domain/address';
 import { readAgent } from '../domain/visitor';
 import { FilePlaceStore } from '../place.store';
@@ -16,6 +16,12 @@ export const PROGRAM = '22222222-2222-4222-8222-222222222222';
 export const PAUSED = '22222222-2222-4222-8222-222222222223';
 export const PARTNER = '33333333-3333-4333-8333-333333333333';
 export const LINK = '44444444-4444-4444-8444-444444444444';
+export const NAMED = `tenant_id=${TENANT}&program_id=${PROGRAM}`;
+export const OWN = { origin: 'https://shop.example', referer: 'https://shop.example/spring' };
+export const FORM = 'application/x-www-form-urlencoded;charset=UTF-8';
+export const clickId = (linkNumber = 1, tenantId = TENANT, nonce = 7) =>
+  mintClickId(KEYS.keys, tenantId, { keyId: 1, linkNumber, occurredAtMs: 1_769_860_000_000, nonce });
+export const CLICK = clickId();
 const log = createLog('test', 'silent');
 
 const TERMS: ProgramTerms = { state: 'active', hosts: ['shop.example', '*.shop.example'], allowHttp: false, landingParam: 'ref_id' };
@@ -53,6 +59,13 @@ export async function startTouches() {
   await reader.start();
   return {
     touches,
+    /** Each test names its visitor, so that it finds its own touch. */
+    touchOf: (visitorId: string) =>
+      eventually(() => {
+        const touch = touches.find((one) => one.visitorId === visitorId);
+        if (!touch) throw new Error(`no touch of ${visitorId} in the topic`);
+        return touch;
+      }),
     facts: factsOf(producer),
     count: () =>
       withAdmin(kafka, async (admin) =>
@@ -66,13 +79,11 @@ export async function startTouches() {
   };
 }
 
-/** A broker that nobody is. */
-export function factsNowhere(): { readonly facts: TouchFacts; close(): Promise<void> } {
-  const producer = new BoundedProducer({
-    kafka: connectKafka({ brokers: ['127.0.0.1:1'], clientId: 'test', prefix: '', log }),
-    deadlineMs: 100,
-  });
-  return { facts: factsOf(producer), close: () => producer.close() };
+/** A log that takes nothing more. */
+export async function closedFacts(): Promise<TouchFacts> {
+  const producer = new BoundedProducer({ kafka: connectKafka({ brokers: stores().kafkaBrokers, clientId: 'test', prefix: '', log }) });
+  await producer.close();
+  return factsOf(producer);
 }
 
 const factsOf = (producer: BoundedProducer): TouchFacts => ({
@@ -123,3 +134,18 @@ export function ask(url: string, path: string, { method = 'GET', headers = {}, b
     sent.on('error', reject).end(body);
   });
 }
+
+/** The two doors of a pixel, as browsers use them. */
+export const doorsOf = (url: () => string) => ({
+  get: (query: string, headers: Record<string, string> = {}) => ask(url(), `/t.gif?${query}`, { headers }),
+  post: (
+    body: string | Buffer,
+    type = 'text/plain;charset=UTF-8',
+    { query, headers }: { query?: string; headers?: Record<string, string> } = {},
+  ) => ask(url(), query === undefined ? '/t' : `/t?${query}`, { method: 'POST', body, headers: { 'content-type': type, ...headers } }),
+});
+
+export const reasonOf = ({ status, body }: Answer) => {
+  const { code, reason } = JSON.parse(body.toString()) as { code: string; reason: string };
+  return [status, code, reason];
+};

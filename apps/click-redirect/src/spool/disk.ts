@@ -1,5 +1,5 @@
 import { closeSync, constants, fdatasync, fsyncSync, openSync, promises, readSync, write } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 
 /** What the spool asks of a disk: the seam at which tests lose what was not synced. */
 export interface SpoolDisk {
@@ -101,9 +101,9 @@ function writeAll(fd: number, bytes: Buffer, position: number): Promise<void> {
   });
 }
 
-/** The folder and the folders above it that were just made are on disk. */
-export function syncMadeFolder(folder: string): void {
-  for (const path of [folder, join(folder, '..')]) {
+/** The folder, the folders above it down from the first that was just made, and that one's own parent are on disk. */
+export function syncMadeFolder(folder: string, firstMade: string | undefined): void {
+  for (const path of foldersToSync(resolve(folder), resolve(firstMade ?? folder))) {
     const fd = openSync(path, constants.O_RDONLY);
     try {
       fsyncSync(fd);
@@ -111,4 +111,9 @@ export function syncMadeFolder(folder: string): void {
       closeSync(fd);
     }
   }
+}
+
+/** A name is on disk once the folder that holds it is. */
+export function foldersToSync(folder: string, firstMade: string): string[] {
+  return folder === firstMade || folder === dirname(folder) ? [folder, dirname(folder)] : [folder, ...foldersToSync(dirname(folder), firstMade)];
 }

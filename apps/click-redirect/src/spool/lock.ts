@@ -13,8 +13,7 @@ export class FolderInUse extends Error {
  * process is number 1, and a number in a file proves nothing. Makes the folder where there is none.
  */
 export function lockFolder(folder: string): { release(): void } {
-  mkdirSync(folder, { recursive: true, mode: 0o700 });
-  syncMadeFolder(folder);
+  syncMadeFolder(folder, mkdirSync(folder, { recursive: true, mode: 0o700 }));
   const fd = openSync(join(folder, 'lock'), constants.O_CREAT | constants.O_RDWR, 0o600);
   if (!tryLock(fd)) {
     closeSync(fd);

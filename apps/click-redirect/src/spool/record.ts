@@ -2,8 +2,8 @@ import { crc32 } from 'node:zlib';
 import { ClickRecorded, type EventContract, type Outgoing, type TenantData, TouchRecorded } from '@baton/contracts';
 
 /**
- * One fact in a segment: crc32 of what follows 4, length of the payload 4, payload. Payload: kind 1, tenant id 36, milliseconds 6, length of
- * the id 1, id, length of the traceparent 1, traceparent, value. Big endian; ids are ASCII, the value is the JSON that Kafka will carry.
+ * One fact in a segment: crc32 of what follows 4, length of the payload 4, payload. Payload: kind 1, milliseconds 6, length of the id 1, length
+ * of the traceparent 1, tenant id 36, id, traceparent, value. Big endian; ids are ASCII, the value is the JSON that Kafka will carry.
  */
 export interface SpoolRecord {
   readonly contract: EventContract;
@@ -17,12 +17,15 @@ export interface SpoolRecord {
 
 export const RECORD_MAX_BYTES = 128 * 1024;
 const HEAD_BYTES = 8;
-const FIXED_BYTES = 1 + 36 + 6 + 1 + 1;
+const FIXED_BYTES = 1 + 6 + 1 + 1;
+const TENANT_BYTES = 36;
+const BYTE_VALUES = 256;
+const LEAST_BYTES = FIXED_BYTES + TENANT_BYTES;
 /** What kinds there are never changes, and new ones are added at the end: they lie on disks. */
 const KINDS: readonly EventContract[] = [ClickRecorded, TouchRecorded] as unknown as EventContract[];
 
 /** The most bytes that a record may need: three for each UTF-16 unit of the value. */
-export const recordBytesMax = (valueLength: number): number => HEAD_BYTES + FIXED_BYTES + 64 + 64 + valueLength * 3;
+export const recordBytesMax = (valueLength: number): number => HEAD_BYTES + LEAST_BYTES + 64 + 64 + valueLength * 3;
 
 export interface RecordOf {
   /** 0: click, 1: touch. */
@@ -50,18 +53,18 @@ export function recordOf({ contract, data }: Outgoing, traceparent: string | und
 /** Writes a record; gives the offset behind it. The caller has made sure of `recordBytesMax` bytes. */
 export function writeRecord(into: Buffer, offset: number, record: RecordOf): number {
   const { kind, tenantId, occurredAtMs, id, traceparent = '', value } = record;
-  let at = offset + HEAD_BYTES;
-  into[at] = kind;
-  into.write(tenantId, at + 1, 36, 'latin1');
-  into.writeUIntBE(occurredAtMs, at + 37, 6);
-  into[at + 43] = id.length;
-  into.write(id, at + 44, id.length, 'latin1');
-  at += 44 + id.length;
-  into[at] = traceparent.length;
-  if (traceparent !== '') into.write(traceparent, at + 1, traceparent.length, 'latin1');
-  at += 1 + traceparent.length;
-  at += into.write(value, at, 'utf8');
-  into.writeUInt32BE(at - offset - HEAD_BYTES, offset + 4);
+  const from = offset + HEAD_BYTES;
+  into[from] = kind;
+  let rest = occurredAtMs;
+  for (let i = 6; i > 0; i--) {
+    into[from + i] = rest % BYTE_VALUES;
+    rest = Math.floor(rest / BYTE_VALUES);
+  }
+  into[from + 7] = id.length;
+  into[from + 8] = traceparent.length;
+  // One text, since each call into the runtime costs more than its bytes.
+  const at = from + FIXED_BYTES + into.write(tenantId + id + traceparent + value, from + FIXED_BYTES, 'utf8');
+  into.writeUInt32BE(at - from, offset + 4);
   into.writeUInt32BE(crc32(into.subarray(offset + 4, at)), offset);
   return at;
 }
@@ -79,7 +82,7 @@ export function readRecord(bytes: Buffer, offset: number): Read {
   if (bytes.length - offset < HEAD_BYTES) return { kind: 'short' };
   const length = bytes.readUInt32BE(offset + 4);
   if (length === 0 && bytes.readUInt32BE(offset) === 0) return { kind: 'blank' };
-  if (length < FIXED_BYTES || length > RECORD_MAX_BYTES) return { kind: 'damaged', next: null };
+  if (length < LEAST_BYTES || length > RECORD_MAX_BYTES) return { kind: 'damaged', next: null };
   const end = offset + HEAD_BYTES + length;
   if (end > bytes.length) return { kind: 'short' };
   const record = crc32(bytes.subarray(offset + 4, end)) === bytes.readUInt32BE(offset) ? recordAt(bytes, offset + HEAD_BYTES, end) : null;
@@ -89,15 +92,17 @@ export function readRecord(bytes: Buffer, offset: number): Read {
 function recordAt(bytes: Buffer, from: number, end: number): SpoolRecord | null {
   const contract = KINDS[bytes[from] as number];
   if (!contract) return null;
-  const idEnd = from + 44 + (bytes[from + 43] as number);
-  const traceEnd = idEnd + 1 + (bytes[idEnd] as number);
+  const idAt = from + FIXED_BYTES + TENANT_BYTES;
+  const traceAt = idAt + (bytes[from + 7] as number);
+  const valueAt = traceAt + (bytes[from + 8] as number);
+  if (valueAt > end) return null;
   return {
     contract,
-    tenantId: bytes.toString('latin1', from + 1, from + 37),
-    occurredAtMs: bytes.readUIntBE(from + 37, 6),
-    id: bytes.toString('latin1', from + 44, idEnd),
-    traceparent: traceEnd > idEnd + 1 ? bytes.toString('latin1', idEnd + 1, traceEnd) : undefined,
-    value: bytes.subarray(traceEnd, end),
+    tenantId: bytes.toString('latin1', from + FIXED_BYTES, idAt),
+    occurredAtMs: bytes.readUIntBE(from + 1, 6),
+    id: bytes.toString('latin1', idAt, traceAt),
+    traceparent: valueAt > traceAt ? bytes.toString('latin1', traceAt, valueAt) : undefined,
+    value: bytes.subarray(valueAt, end),
   };
 }
 

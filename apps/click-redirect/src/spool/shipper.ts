@@ -26,6 +26,14 @@ interface Chunk {
   readonly isEnd: boolean;
 }
 
+/** `damagedTo`: damage up to here is known. */
+interface Position {
+  readonly base: number;
+  offset: number;
+  damagedTo: number;
+}
+
+const NOWHERE: Position = { base: -1, offset: 0, damagedTo: -1 };
 const CHUNK_BYTES = 1024 * 1024;
 const CHUNK_MESSAGES = 2_000;
 const DEADLINE_MS = 10_000;
@@ -46,8 +54,9 @@ export class Shipper implements Part {
   private awaken: () => void = () => undefined;
   /** More is waiting: the next chunk follows at once. */
   private isFull = false;
+  private endPause: () => void = () => undefined;
   /** Of the segment being read. */
-  private position = { base: -1, offset: 0, isDamaged: false };
+  private position: Position = NOWHERE;
 
   constructor(private readonly options: ShipperOptions) {}
 
@@ -58,6 +67,7 @@ export class Shipper implements Part {
   /** Ends after the chunk that is on its way. */
   async stop(): Promise<void> {
     this.stopping = true;
+    this.endPause();
     this.wake();
     await this.running;
   }
@@ -65,10 +75,7 @@ export class Shipper implements Part {
   /** Waits until nothing of the spool is missing in Kafka, at most so long. */
   async drained(ms: number): Promise<boolean> {
     const end = Date.now() + ms;
-    while (!this.isIdle && Date.now() < end) {
-      this.wake();
-      await new Promise((resolve) => setTimeout(resolve, 20));
-    }
+    while (!this.isIdle && Date.now() < end) await new Promise((resolve) => setTimeout(resolve, 20));
     return this.isIdle;
   }
 
@@ -76,10 +83,11 @@ export class Shipper implements Part {
     this.awaken();
   }
 
-  /** Nothing of the spool is missing in Kafka. */
+  /** Nothing of the spool is missing in Kafka, and no sealed segment of what is there is left to be sent again after a restart. */
   get isIdle(): boolean {
     const { tide } = this.options;
-    return tide.shipped >= tide.durable;
+    const { base } = this.position;
+    return tide.shipped >= tide.durable && (base < 0 || base >= tide.sealed);
   }
 
   private async ship(): Promise<void> {
@@ -96,7 +104,7 @@ export class Shipper implements Part {
       } catch (error) {
         this.counts.failures += 1;
         this.options.log.warn({ error: error instanceof Error ? error.message : String(error), backoffMs }, 'facts wait in the spool');
-        await this.rest(backoffMs);
+        await this.pause(backoffMs);
         backoffMs = Math.min(backoffMs * 2, BACKOFF_MAX_MS);
       }
     }
@@ -105,26 +113,30 @@ export class Shipper implements Part {
   /** One chunk at most. False: there is nothing to send now. */
   private async pass(durable: number, sealed: number): Promise<boolean> {
     const { disk, tide } = this.options;
-    const bases = this.position.base >= 0 ? [this.position.base] : segmentBases(await disk.list()).filter((base) => base <= sealed);
-    const base = bases[0];
+    this.isFull = false;
+    // A segment that begins where nothing is durable may be taken back by the writer yet.
+    const isThere = (base: number): boolean => base < sealed || (base === sealed && base < durable);
+    const base = this.position.base >= 0 ? this.position.base : segmentBases(await disk.list()).find(isThere);
     if (base === undefined) {
       tide.shipped = durable;
       return false;
     }
-    if (base !== this.position.base) this.position = { base, offset: 0, isDamaged: false };
+    if (base !== this.position.base) this.position = { ...NOWHERE, base };
     const isSealed = base < sealed;
     const end = isSealed ? Infinity : durable - base;
     if (this.position.offset >= end) {
       tide.shipped = base + this.position.offset;
       return false;
     }
-    const chunk = await this.chunkOf(base, end, isSealed);
+    const { offset } = this.position;
+    const chunk = await this.chunkOf(base, end, isSealed).catch((error: unknown) => this.unlessGone(base, error));
+    if (chunk === null) return true;
     this.isFull = chunk.isEnd || chunk.messages.length >= CHUNK_MESSAGES / 2;
     if (chunk.messages.length > 0) await this.send(chunk.messages);
     this.position.offset = chunk.next;
     tide.shipped = base + chunk.next;
     if (chunk.isEnd) await this.finish(base);
-    return chunk.isEnd || chunk.messages.length > 0;
+    return chunk.isEnd || chunk.next > offset;
   }
 
   private async chunkOf(base: number, end: number, isSealed: boolean): Promise<Chunk> {
@@ -151,8 +163,16 @@ export class Shipper implements Part {
     return { messages, next: offset + at, isEnd };
   }
 
+  /** The writer takes a segment back in which nothing was answered for, also from under us. */
+  private async unlessGone(base: number, error: unknown): Promise<null> {
+    if ((await this.options.disk.list()).includes(segmentName(base))) throw error;
+    this.position = NOWHERE;
+    return null;
+  }
+
   private note(base: number, offset: number): void {
-    this.position.isDamaged = true;
+    if (offset <= this.position.damagedTo) return;
+    this.position.damagedTo = offset;
     this.counts.damaged += 1;
     this.options.log.error({ segment: segmentName(base), offset }, 'a record of the spool cannot be read; the segment is kept for a look');
   }
@@ -166,10 +186,22 @@ export class Shipper implements Part {
 
   private async finish(base: number): Promise<void> {
     const { disk } = this.options;
-    if (this.position.isDamaged) await disk.rename(segmentName(base), damagedName(segmentName(base)));
+    if (this.position.damagedTo >= 0) await disk.rename(segmentName(base), damagedName(segmentName(base)));
     else await disk.remove(segmentName(base));
     crashPoint('shipper:removed');
-    this.position = { base: -1, offset: 0, isDamaged: false };
+    this.position = NOWHERE;
+  }
+
+  /** After a failure: more facts are no reason to try sooner. */
+  private pause(ms: number): Promise<void> {
+    if (this.stopping) return Promise.resolve();
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, ms);
+      this.endPause = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
   }
 
   private rest(ms: number): Promise<void> {

@@ -1,7 +1,7 @@
 import { crashPoint, type Log } from '@baton/platform';
 import type { SpoolDisk, SpoolFile } from './disk';
 import { RECORD_MAX_BYTES, recordBytesMax, type RecordOf, writeRecord } from './record';
-import { segmentBases, segmentName } from './segment';
+import { damagedBases, segmentBases, segmentName } from './segment';
 import type { SpoolTide } from './tide';
 
 /** Why a fact was not kept. `disk`: writing failed, or did a moment ago; `full`: the spool has its most bytes; `capacity`: more wait than fit. */
@@ -20,6 +20,8 @@ export interface SpoolOptions {
   readonly segmentBytes?: number;
   readonly segmentAgeMs?: number;
   readonly retryMs?: number;
+  readonly batchBytes?: number;
+  readonly checkMs?: number;
 }
 
 interface Batch {
@@ -49,8 +51,8 @@ const CHECK_MS = 25;
  * batch is shed, and another segment is tried a little later.
  */
 export class Spool {
-  private filling: Batch = newBatch();
-  private spare: Batch = newBatch();
+  private filling: Batch;
+  private spare: Batch;
   private writing: Batch | null = null;
   private segment: Segment | null = null;
   private next: Promise<Segment> | null = null;
@@ -70,18 +72,24 @@ export class Spool {
     end: number,
   ) {
     this.end = end;
-    this.segmentBytes = Math.max(options.segmentBytes ?? SEGMENT_BYTES, BATCH_BYTES);
+    const batchBytes = options.batchBytes ?? BATCH_BYTES;
+    this.filling = newBatch(batchBytes);
+    this.spare = newBatch(batchBytes);
+    this.segmentBytes = Math.max(options.segmentBytes ?? SEGMENT_BYTES, batchBytes);
     this.segmentAgeMs = options.segmentAgeMs ?? SEGMENT_AGE_MS;
     this.retryMs = options.retryMs ?? RETRY_MS;
-    this.watch = setInterval(() => this.look(), CHECK_MS);
+    this.watch = setInterval(() => this.look(), options.checkMs ?? CHECK_MS);
     this.watch.unref();
   }
 
   /** Goes on behind what a former process left in the folder; that is the shipper's to send. */
   static async open(options: SpoolOptions): Promise<Spool> {
-    const bases = segmentBases(await options.disk.list());
+    const names = await options.disk.list();
+    const bases = segmentBases(names);
     const last = bases.at(-1);
-    const end = last === undefined ? 0 : last + Math.max(1, await options.disk.sizeOf(segmentName(last)));
+    const behindLast = last === undefined ? 0 : last + Math.max(1, await options.disk.sizeOf(segmentName(last)));
+    // A name that was given once is not given again: the next damaged segment would take the place of the former one.
+    const end = Math.max(behindLast, ...damagedBases(names).map((base) => base + 1));
     options.tide.start(bases[0] ?? end, end);
     return new Spool(options, end);
   }
@@ -147,7 +155,7 @@ export class Spool {
       this.filling = this.spare;
       this.writing = batch;
       const shed = await this.put(batch.bytes.subarray(0, batch.used));
-      settle(batch, shed);
+      this.settle(batch, shed);
       this.writing = null;
       batch.used = 0;
       this.spare = batch;
@@ -187,8 +195,9 @@ export class Spool {
     }
     const prepared = this.next;
     this.next = null;
-    const opened = await (prepared ?? this.create(this.end));
-    if (segment) await segment.file.close();
+    const opened = await (prepared ? prepared.catch(() => this.create(this.end)) : this.create(this.end));
+    // All of it is on disk already: a close that fails changes nothing.
+    if (segment) void segment.file.close().catch(() => undefined);
     this.segment = opened;
     this.options.tide.seal(opened.base);
     return opened;
@@ -223,7 +232,9 @@ export class Spool {
   private seal(segment: Segment, uncertainBytes: number): void {
     this.segment = null;
     this.end = segment.base + segment.length + uncertainBytes;
-    void segment.file.close().catch(() => undefined);
+    // Nothing in it was answered for: on a full disk such files would gather by the thousand.
+    if (segment.length === 0) void this.discard(segment);
+    else void segment.file.close().catch(() => undefined);
     const unused = this.next;
     this.next = null;
     void unused?.then((prepared) => this.discard(prepared)).catch(() => undefined);
@@ -235,9 +246,9 @@ export class Spool {
     const atMs = Date.now();
     const { writing, filling } = this;
     if (writing && atMs - writing.sinceMs > this.options.waitMs) {
-      settle(writing, 'timeout');
+      this.settle(writing, 'timeout');
       // Those behind it: their facts are written when the disk comes back, under ids that nobody was given.
-      if (filling.dones.length > 0 && atMs - filling.sinceMs > this.options.waitMs) settle(filling, 'timeout');
+      if (filling.dones.length > 0 && atMs - filling.sinceMs > this.options.waitMs) this.settle(filling, 'timeout');
     }
     const { segment } = this;
     if (segment && !this.isFlushing && segment.length > 0 && atMs - segment.openedMs > this.segmentAgeMs) {
@@ -247,14 +258,21 @@ export class Spool {
       this.options.tide.seal(this.end);
     }
   }
+
+  private settle(batch: Batch, shed: Shed | null): void {
+    const { dones } = batch;
+    batch.dones = [];
+    for (const done of dones) {
+      try {
+        done(shed);
+      } catch (error) {
+        // One caller's fault: the others are answered, and the spool goes on.
+        this.options.log.error({ err: error }, 'the answer to a kept fact failed');
+      }
+    }
+  }
 }
 
-function newBatch(): Batch {
-  return { bytes: Buffer.allocUnsafeSlow(BATCH_BYTES), used: 0, dones: [], sinceMs: 0 };
-}
-
-function settle(batch: Batch, shed: Shed | null): void {
-  const { dones } = batch;
-  batch.dones = [];
-  for (const done of dones) done(shed);
+function newBatch(bytes: number): Batch {
+  return { bytes: Buffer.allocUnsafeSlow(bytes), used: 0, dones: [], sinceMs: 0 };
 }
