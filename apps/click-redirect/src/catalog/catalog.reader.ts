@@ -53,7 +53,7 @@ export interface CatalogReader {
 
 export const openCatalogReader = async (folder: string, log: Log): Promise<CatalogReader> => new DiskCatalogReader(folder, log);
 
-/** About 2 kB each: at most 100 MB of this process's memory. */
+/** About 3 kB each: at most 160 MB of this process's memory. */
 const PLANS_MAX = 50_000;
 const PROGRAMS_MAX = 10_000;
 const PARTNERS_MAX = 50_000;

@@ -2,7 +2,7 @@ import { emit, encode, TenantChanged, type TenantEntity, TOPICS } from '@baton/c
 import { eventually, ownPrefix, stores } from '@baton/testing';
 import { randomUUID } from 'node:crypto';
 import { connectKafka, type KafkaConnection } from './kafka';
-import { TopicFollower } from './follower';
+import { type FollowerPosition, type FollowerResume, TopicFollower } from './follower';
 import { log, Testbed } from './testbed';
 import { createTopics } from './topics';
 
@@ -22,7 +22,9 @@ const tenant = (version = 1): TenantEntity => {
 const put = (...messages: { key: string; value: string | null; headers?: Record<string, string> }[]) => bed.put(messages, TOPICS.catalog);
 const messageOf = (entity: TenantEntity) => encode(emit(TenantChanged, entity));
 
-const follow = async (kafka: KafkaConnection = bed.connect()) => {
+const follow = async (kafka: KafkaConnection = bed.connect(), from?: FollowerResume['from'], failures = 0) => {
+  const reads: FollowerPosition[] = [];
+  const lost: string[] = [];
   const seen: string[] = [];
   const gone: string[] = [];
   const dead: string[] = [];
@@ -30,16 +32,19 @@ const follow = async (kafka: KafkaConnection = bed.connect()) => {
     kafka,
     topic: TOPICS.catalog,
     group: 'click-redirect',
-    apply: (events, tombstones) => {
+    apply: (events, tombstones, read) => {
+      if (failures-- > 0) throw new Error('no room');
+      reads.push(read);
       seen.push(...events.map((e) => e.id));
       gone.push(...tombstones);
     },
     log,
     onDead: (reason) => dead.push(reason),
+    ...(from === undefined ? {} : { resume: { from, onLost: (reason) => lost.push(reason) } }),
   });
   followers.push(follower);
   await follower.start();
-  return { follower, seen, gone, dead };
+  return { follower, seen, gone, dead, reads, lost };
 };
 
 describe('a follower of a compacted topic', () => {
@@ -86,4 +91,43 @@ describe('a follower of a compacted topic', () => {
     await follower.stop();
     expect(dead).toEqual([]);
   }, 30_000);
+
+  it('goes on where its user says that it was, and reads nothing twice', async () => {
+    const [before, after] = [tenant(), tenant()];
+    await put(messageOf(before));
+    const first = await follow(bed.connect(), null);
+    await first.follower.caughtUp;
+    expect(first.seen).toContain(`tenant:${before.id}:1`);
+    const { clusterId, partition, offset } = first.reads.at(-1)!;
+    const from = { clusterId, next: new Map([[partition, offset]]) };
+    const second = await follow(bed.connect(), from);
+    await second.follower.caughtUp;
+    expect(second.seen).toEqual([]);
+    await put(messageOf(after));
+    await eventually(() => expect(second.seen).toEqual([`tenant:${after.id}:1`]));
+    expect([second.lost, second.reads.at(-1)]).toEqual([[], { clusterId, partition, offset: offset + 1n }]);
+  }, 30_000);
+
+  it('applies nothing when its position lies beyond the topic, or in another cluster', async () => {
+    await put(messageOf(tenant()));
+    const { reads, follower } = await follow(bed.connect(), null);
+    await follower.caughtUp;
+    const { clusterId, partition, offset } = reads.at(-1)!;
+    const beyond = await follow(bed.connect(), { clusterId, next: new Map([[partition, offset + 1_000n]]) });
+    const elsewhere = await follow(bed.connect(), { clusterId: 'another', next: new Map([[partition, 1n]]) });
+    await eventually(() => expect([...beyond.lost, ...elsewhere.lost]).toHaveLength(2));
+    expect([beyond.lost[0], elsewhere.lost[0]]).toEqual([
+      expect.stringContaining('was made anew'),
+      expect.stringContaining('what was read lay in another'),
+    ]);
+    expect([beyond.seen, elsewhere.seen, beyond.follower.stalenessMs()]).toEqual([[], [], Infinity]);
+  }, 30_000);
+
+  it('shows what could not be applied again', async () => {
+    const entity = tenant();
+    await put(messageOf(entity));
+    const { follower, seen, dead } = await follow(bed.connect(), null, 2);
+    await follower.caughtUp;
+    expect([dead.length, seen.includes(`tenant:${entity.id}:1`)]).toEqual([2, true]);
+  }, 60_000);
 });

@@ -93,9 +93,11 @@ export class TopicFollower implements Part {
     this.stopping = true;
     clearTimeout(this.confirming);
     await this.watermarks.close();
+    // Who never joined has left no group behind.
+    if (!this.consumer) return;
     await within(
       STOP_MAX_MS,
-      this.consumer?.disconnect().catch(() => undefined),
+      this.consumer.disconnect().catch(() => undefined),
     );
     await within(
       STOP_MAX_MS,
