@@ -12,7 +12,14 @@ const PURE = {
   rules: {
     'no-restricted-imports': [
       'error',
-      { patterns: [{ regex: '^(?!\\./|@baton/contracts$)', message: 'A domain imports ./ and @baton/contracts alone.' }] },
+      {
+        patterns: [
+          {
+            regex: '^(?!\\./|@baton/contracts$|isbot$)',
+            message: 'A domain imports ./ and @baton/contracts alone (and isbot, a pattern).',
+          },
+        ],
+      },
     ],
     'no-restricted-globals': [
       'error',

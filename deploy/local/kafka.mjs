@@ -11,29 +11,35 @@ import { Trouble } from './progress.mjs';
 
 const VERSION = '4.3.1';
 const JARS = join(CACHE, `kafka-${VERSION}`);
-const FOLDER = join(DATA, 'kafka');
-const PROPERTIES = join(FOLDER, 'server.properties');
 
-export const kafka = {
-  name: 'kafka',
-  address: `127.0.0.1:${PORTS.kafka}`,
-  async start() {
-    await ensureJars();
-    await configure();
-    await needFreePort(PORTS.kafka, 'Kafka');
-    startDetached({
-      name: 'kafka',
-      command: 'java',
-      args: ['-Xmx512m', '-Xms256m', '-cp', `${JARS}/*`, 'kafka.Kafka', PROPERTIES],
-      mark: PROPERTIES,
-      cwd: FOLDER,
-    });
-    await until('kafka', () => roundTrip([this.address]), 60_000);
-  },
-  check: () => roundTrip([`127.0.0.1:${PORTS.kafka}`]),
-  isOurs: () => runningPid('kafka') !== null,
-  stopSignal: 'SIGTERM',
-};
+/** A broker with a folder and ports of its own; `name` is how the process is known again. */
+export function localBroker({ name, folder, port, controllerPort }) {
+  const propertiesFile = join(folder, 'server.properties');
+  const address = `127.0.0.1:${port}`;
+  return {
+    name,
+    address,
+    async start() {
+      await ensureJars();
+      await configure({ folder, port, controllerPort, propertiesFile });
+      await needFreePort(port, 'Kafka');
+      startDetached({
+        name,
+        command: 'java',
+        args: ['-Xmx512m', '-Xms256m', '-cp', `${JARS}/*`, 'kafka.Kafka', propertiesFile],
+        mark: propertiesFile,
+        cwd: folder,
+      });
+      await until(name, () => roundTrip([address]), 60_000);
+    },
+    check: () => roundTrip([address]),
+    isOurs: () => runningPid(name) !== null,
+    stopSignal: 'SIGTERM',
+  };
+}
+
+/** The one of this clone. */
+export const kafka = localBroker({ name: 'kafka', folder: join(DATA, 'kafka'), port: PORTS.kafka, controllerPort: PORTS.kafkaController });
 
 /** Downloaded beside, then renamed: a download that was cut off is never taken for a whole one, and two clones may do it at once. */
 async function ensureJars() {
@@ -71,15 +77,15 @@ const pom = () => `<project xmlns="http://maven.apache.org/POM/4.0.0"><modelVers
 </dependencies></project>`;
 
 /** Written at every start, since ports may have changed; the storage is formatted once. */
-async function configure() {
-  mkdirSync(FOLDER, { recursive: true });
-  const data = join(FOLDER, 'data');
+async function configure({ folder, port, controllerPort, propertiesFile }) {
+  mkdirSync(folder, { recursive: true });
+  const data = join(folder, 'data');
   const properties = {
     'process.roles': 'broker,controller',
     'node.id': 1,
-    'controller.quorum.voters': `1@127.0.0.1:${PORTS.kafkaController}`,
-    listeners: `PLAINTEXT://127.0.0.1:${PORTS.kafka},CONTROLLER://127.0.0.1:${PORTS.kafkaController}`,
-    'advertised.listeners': `PLAINTEXT://127.0.0.1:${PORTS.kafka}`,
+    'controller.quorum.voters': `1@127.0.0.1:${controllerPort}`,
+    listeners: `PLAINTEXT://127.0.0.1:${port},CONTROLLER://127.0.0.1:${controllerPort}`,
+    'advertised.listeners': `PLAINTEXT://127.0.0.1:${port}`,
     'listener.security.protocol.map': 'PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT',
     'controller.listener.names': 'CONTROLLER',
     'log.dirs': data,
@@ -94,7 +100,7 @@ async function configure() {
     'log.segment.bytes': 67_108_864,
   };
   writeFileSync(
-    PROPERTIES,
+    propertiesFile,
     Object.entries(properties)
       .map(([key, value]) => `${key}=${value}\n`)
       .join(''),
@@ -102,7 +108,7 @@ async function configure() {
   if (existsSync(join(data, 'meta.properties'))) return;
   const java = async (...args) => (await promisify(execFile)('java', ['-cp', `${JARS}/*`, 'kafka.tools.StorageTool', ...args])).stdout;
   const id = (await java('random-uuid')).trim();
-  await java('format', '--ignore-formatted', '-t', id, '-c', PROPERTIES);
+  await java('format', '--ignore-formatted', '-t', id, '-c', propertiesFile);
 }
 
 /** Ready means a message that was really produced and read back: an open port answers before the broker can do either. */

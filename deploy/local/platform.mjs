@@ -1,18 +1,23 @@
 // A whole platform of its own for a test: its topics, databases, keys and ports, beside whatever else runs.
 import { randomBytes } from 'node:crypto';
+import { rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { join } from 'node:path';
 import { startProxy } from './proxy.mjs';
 import { prepare } from './start.mjs';
 import { Replica, stopInOrder, supervise } from './services.mjs';
-import { SERVICES, serviceUrl, storeEnv } from './settings.mjs';
+import { DATA, SERVICES, serviceUrl, storeEnv } from './settings.mjs';
 
 const require = createRequire(import.meta.url);
 /** Replicas 0 to 2 belong to `npm start`. */
 const REPLICA_OFFSET = 3;
 
-/** Creates databases and topics under a prefix of its own and starts `replicas` of each service. `env` is added to every service's environment. */
-export async function startPlatform({ name, replicas = 1, env = {}, envOf = () => ({}), onRestart }) {
-  const stores = storeEnv();
+/**
+ * Creates databases and topics under a prefix of its own and starts `replicas` of each of `services`. `env` is added to every service's
+ * environment, `envOf(replica)` to that of one; `folder` is where replicas keep what they keep on disk.
+ */
+export async function startPlatform({ name, replicas = 1, services = SERVICES, stores = storeEnv(), ...more }) {
+  const { env = {}, envOf = () => ({}), onRestart } = more;
   const prefix = `${name}${randomBytes(3).toString('hex')}`;
   const own = { ...stores, TOPIC_PREFIX: `${prefix}.`, DATABASE_PREFIX: `${prefix}_`, REDIS_PREFIX: `${prefix}:` };
   await prepare({ ...process.env, ...own });
@@ -21,15 +26,18 @@ export async function startPlatform({ name, replicas = 1, env = {}, envOf = () =
   const proxied = new URL(stores.POSTGRES_ADMIN_URL);
   proxied.hostname = '127.0.0.1';
   proxied.port = String(proxy.port);
-  const settings = { name, replicaOffset: REPLICA_OFFSET, stores: { ...own, POSTGRES_ADMIN_URL: proxied.toString() }, env };
-  const all = SERVICES.flatMap((service) => Array.from({ length: replicas }, (_, i) => new Replica(service, i, settings)));
+  const folder = more.folder ?? join(DATA, 'platforms', prefix);
+  const settings = { name, folder, replicaOffset: REPLICA_OFFSET, stores: { ...own, POSTGRES_ADMIN_URL: proxied.toString() }, env };
+  const countOf = (service) => (typeof replicas === 'number' ? replicas : (replicas[service] ?? 1));
+  const all = services.flatMap((service) => Array.from({ length: countOf(service) }, (_, i) => new Replica(service, i, settings)));
   for (const replica of all) await replica.start(envOf(replica, 1));
   await Promise.all(all.map((replica) => replica.ready()));
   const release = supervise(all, { onRestart });
-  const urls = Object.fromEntries(SERVICES.map((service) => [service, serviceUrl(service, REPLICA_OFFSET)]));
+  const urls = Object.fromEntries(services.map((service) => [service, serviceUrl(service, REPLICA_OFFSET)]));
   return {
     prefix,
     stores: own,
+    settings,
     replicas: all,
     urls,
     proxy,
@@ -48,12 +56,14 @@ export async function startPlatform({ name, replicas = 1, env = {}, envOf = () =
       }
     },
     kafka: () => kafkaOf(own),
+    /** Ends are final from now on. */
+    release,
     async stop() {
       release();
       await stopInOrder(all);
       await proxy.close();
     },
-    /** Takes the databases and topics away again. */
+    /** Takes the databases, the topics and what replicas kept on disk away again. */
     async remove() {
       const { Client } = require('pg');
       const client = new Client({ connectionString: stores.POSTGRES_ADMIN_URL });
@@ -62,6 +72,7 @@ export async function startPlatform({ name, replicas = 1, env = {}, envOf = () =
         await client.query(`DROP DATABASE IF EXISTS "${own.DATABASE_PREFIX}${service.replaceAll('-', '_')}" WITH (FORCE)`);
       await client.end();
       await kafkaOf(own).removeTopics();
+      rmSync(folder, { recursive: true, force: true });
     },
   };
 }

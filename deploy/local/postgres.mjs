@@ -3,34 +3,42 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { chmodSync, chownSync, cpSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
-import { DATA, FOLDER_ID, PORTS, ROOT, secrets } from './settings.mjs';
+import { adminUrlOf, DATA, FOLDER_ID, PORTS, ROOT, secrets } from './settings.mjs';
 import { needFreePort, runningPid, startDetached, until } from './processes.mjs';
 import { Trouble } from './progress.mjs';
 
 const require = createRequire(import.meta.url);
 
-export const postgres = {
-  name: 'postgres',
-  address: `127.0.0.1:${PORTS.postgres}`,
-  async start() {
-    const place = choosePlace();
-    if (!existsSync(join(place.data, 'PG_VERSION'))) initialise(place);
-    await needFreePort(PORTS.postgres, 'PostgreSQL');
-    const [command, ...args] = place.as([join(place.bin, 'postgres'), '-D', place.data, ...settings()]);
-    startDetached({ name: 'postgres', command, args, mark: place.data });
-    await until('postgres', () => selectOne(adminUrl()), 60_000);
-  },
-  check: () => selectOne(adminUrl()),
-  isOurs: () => runningPid('postgres') !== null,
-  /** SIGINT: "fast" shutdown, without waiting for clients. */
-  stopSignal: 'SIGINT',
-};
+/** A server with a data folder and a port of its own; `name` is how the process is known again. */
+export function localPostgres({ name, folder, port }) {
+  const adminUrl = adminUrlOf(port);
+  return {
+    name,
+    adminUrl,
+    address: `127.0.0.1:${port}`,
+    async start() {
+      const place = choosePlace(name, folder);
+      if (!existsSync(join(place.data, 'PG_VERSION'))) initialise(place);
+      await needFreePort(port, 'PostgreSQL');
+      const [command, ...args] = place.as([join(place.bin, 'postgres'), '-D', place.data, ...settings(port)]);
+      startDetached({ name, command, args, mark: place.data });
+      await until(name, () => selectOne(adminUrl), 60_000);
+    },
+    check: () => selectOne(adminUrl),
+    isOurs: () => runningPid(name) !== null,
+    /** SIGINT: "fast" shutdown, without waiting for clients. */
+    stopSignal: 'SIGINT',
+    /** SIGQUIT: "immediate", as a crash; its children end with it, so that it can be started again at once. */
+    crashSignal: 'SIGQUIT',
+  };
+}
 
-const adminUrl = () => `postgresql://postgres:${secrets().databasePassword}@127.0.0.1:${PORTS.postgres}/postgres`;
+/** The one of this clone. */
+export const postgres = localPostgres({ name: 'postgres', folder: join(DATA, 'postgres'), port: PORTS.postgres });
 
-const settings = () =>
+const settings = (port) =>
   Object.entries({
-    port: PORTS.postgres,
+    port,
     listen_addresses: '127.0.0.1',
     // A socket in a deep folder would exceed the 107 bytes that a socket's path may have.
     unix_socket_directories: '',
@@ -45,9 +53,8 @@ const settings = () =>
  * PostgreSQL refuses to run as root. Root therefore runs it in a user namespace in which it is somebody else: files stay root's, so it
  * works in folders that nobody else may enter. Where namespaces are not allowed, another user runs it, with the files in a place open to him.
  */
-function choosePlace() {
+function choosePlace(name, data) {
   const bin = nativeBin();
-  const data = join(DATA, 'postgres');
   if (process.getuid?.() !== 0) return { bin, data, as: (command) => command };
   const mapped = ['unshare', '--user', '--map-user=1000', '--map-group=1000'];
   if (spawnSync(mapped[0], [...mapped.slice(1), 'true']).status === 0) return { bin, data, as: (command) => [...mapped, ...command] };
@@ -58,7 +65,7 @@ function choosePlace() {
     throw new Trouble(
       'PostgreSQL refuses to run as root, and there is neither a user namespace nor a user "postgres" or "nobody" here. Name a running server: POSTGRES_ADMIN_URL=postgresql://…',
     );
-  const open = join('/var/tmp', `baton-${FOLDER_ID}`);
+  const open = join('/var/tmp', `baton-${FOLDER_ID}`, name);
   mkdirSync(open, { recursive: true });
   chmodSync(open, 0o755);
   if (!existsSync(join(open, 'native'))) cpSync(dirname(bin), join(open, 'native'), { recursive: true, verbatimSymlinks: true });
@@ -100,7 +107,7 @@ function nativeBin() {
 function initialise(place) {
   const temporary = place.uid ? place.data : `${place.data}.new`;
   if (!place.uid) rmSync(temporary, { recursive: true, force: true });
-  mkdirSync(DATA, { recursive: true });
+  mkdirSync(dirname(temporary), { recursive: true });
   const passwordFile = join(dirname(temporary), 'postgres-password');
   writeFileSync(passwordFile, secrets().databasePassword, { mode: 0o600 });
   if (place.uid) chownSync(passwordFile, place.uid, place.uid);

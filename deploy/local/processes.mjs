@@ -1,6 +1,6 @@
 // Long-living local processes: started detached, known by a pid file, and believed only when the process behind the pid is really ours.
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, openSync, closeSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, openSync, closeSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createConnection } from 'node:net';
 import { join } from 'node:path';
 import { DATA, LOGS } from './settings.mjs';
@@ -63,6 +63,15 @@ async function gone(name, deadlineMs) {
     await pause(50);
   }
   return false;
+}
+
+/** Names of processes that were started and not yet forgotten, of this run or an earlier one. */
+export function startedNames(prefix = '') {
+  const folder = join(DATA, 'run');
+  if (!existsSync(folder)) return [];
+  return readdirSync(folder)
+    .map((file) => file.replace(/\.json$/, ''))
+    .filter((name) => name.startsWith(prefix));
 }
 
 export const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));

@@ -6,43 +6,38 @@ import { DATA, PORTS } from './settings.mjs';
 import { ensurePrograms } from './packages.mjs';
 import { needFreePort, runningPid, startDetached, until } from './processes.mjs';
 
-const FOLDER = join(DATA, 'redis');
+/** A server with a folder and a port of its own; `name` is how the process is known again. */
+export function localRedis({ name, folder, port }) {
+  const check = () => ping({ host: '127.0.0.1', port });
+  return {
+    name,
+    address: `127.0.0.1:${port}`,
+    async start() {
+      await ensurePrograms(['redis']);
+      await needFreePort(port, 'Redis');
+      mkdirSync(folder, { recursive: true });
+      // Redis shows its address, not its arguments, as its command line: the port is what it is known by.
+      const options = {
+        port,
+        bind: '127.0.0.1',
+        dir: folder,
+        appendonly: 'no',
+        save: '',
+        maxmemory: '256mb',
+        'maxmemory-policy': 'allkeys-lru',
+      };
+      const args = Object.entries(options).flatMap(([key, value]) => [`--${key}`, String(value)]);
+      startDetached({ name, command: 'redis-server', args, mark: `:${port}` });
+      await until(name, check, 20_000);
+    },
+    check,
+    isOurs: () => runningPid(name) !== null,
+    stopSignal: 'SIGTERM',
+  };
+}
 
-export const redis = {
-  name: 'redis',
-  address: `127.0.0.1:${PORTS.redis}`,
-  async start() {
-    await ensurePrograms(['redis']);
-    await needFreePort(PORTS.redis, 'Redis');
-    mkdirSync(FOLDER, { recursive: true });
-    // Redis shows its address, not its arguments, as its command line: the port is what it is known by.
-    startDetached({
-      name: 'redis',
-      command: 'redis-server',
-      args: [
-        '--port',
-        String(PORTS.redis),
-        '--bind',
-        '127.0.0.1',
-        '--dir',
-        FOLDER,
-        '--appendonly',
-        'no',
-        '--save',
-        '',
-        '--maxmemory',
-        '256mb',
-        '--maxmemory-policy',
-        'allkeys-lru',
-      ],
-      mark: `:${PORTS.redis}`,
-    });
-    await until('redis', () => ping({ host: '127.0.0.1', port: PORTS.redis }), 20_000);
-  },
-  check: () => ping({ host: '127.0.0.1', port: PORTS.redis }),
-  isOurs: () => runningPid('redis') !== null,
-  stopSignal: 'SIGTERM',
-};
+/** The one of this clone. */
+export const redis = localRedis({ name: 'redis', folder: join(DATA, 'redis'), port: PORTS.redis });
 
 /** PING over a plain socket: an error names what came instead of +PONG. */
 export const ping = ({ host, port }) =>

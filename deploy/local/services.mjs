@@ -1,7 +1,7 @@
 // Our services as local processes: any number of replicas, each with its own port, log and environment.
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { logTail, needFreePort, pause, runningPid, signal, startDetached, stopDetached } from './processes.mjs';
+import { logTail, needFreePort, pause, runningPid, signal, startDetached, startedNames, stopDetached } from './processes.mjs';
 import { Trouble } from './progress.mjs';
 import { DATA, ROOT, secrets, servicePort, SERVICES, serviceUrl, storeEnv } from './settings.mjs';
 
@@ -37,11 +37,13 @@ export function serviceEnv(service, replica = 0, platform = {}) {
     ADDRESS_HASH_KEY: made.addressHashKey,
     EMAIL_HASH_KEY: made.emailHashKey,
     PUBLIC_URL: serviceUrl('click-redirect', platform.replicaOffset ?? 0),
+    // Each replica's own: its spool has one owner.
+    DATA_DIR: join(platform.folder ?? join(DATA, 'data'), `${service}-${replica}`),
     ...platform.env,
   };
 }
 
-/** One replica that can be started, killed, and started again. */
+/** One replica that can be started, killed, and started again. `platform.wrap` puts its command line into another program's. */
 export class Replica {
   constructor(service, replica = 0, platform = {}) {
     this.service = service;
@@ -60,10 +62,12 @@ export class Replica {
     if (runningPid(this.name)) await stopDetached(this.name, { first: 'SIGKILL' });
     await needFreePort(Number(new URL(this.url).port), this.name);
     // The name at the end is nothing to the program: it is how the process is known again.
+    const own = [process.execPath, '--enable-source-maps', main, `--replica=${this.name}`];
+    const [command, ...args] = this.platform.wrap?.(own) ?? own;
     this.child = startDetached({
       name: this.name,
-      command: process.execPath,
-      args: ['--enable-source-maps', main, `--replica=${this.name}`],
+      command,
+      args,
       env: { ...serviceEnv(this.service, this.replica, this.platform), ...extra },
       mark: `--replica=${this.name}`,
     });
@@ -140,10 +144,6 @@ export async function stopInOrder(replicas) {
 
 /** Ends services that a launcher left behind when it died. */
 export async function sweepServices() {
-  const folder = join(DATA, 'run');
-  if (!existsSync(folder)) return;
-  const names = readdirSync(folder)
-    .map((file) => file.replace(/\.json$/, ''))
-    .filter((name) => SERVICES.some((service) => name.includes(`${service}-`)));
+  const names = startedNames().filter((name) => SERVICES.some((service) => name.includes(`${service}-`)));
   await Promise.all(names.map((name) => stopDetached(name, { deadlineMs: 26_000 })));
 }

@@ -54,21 +54,25 @@ export function secrets() {
   return JSON.parse(readFileSync(file, 'utf8'));
 }
 
-/** The addresses of stores, and the prefixes that keep this clone apart where it shares them. */
-export function storeEnv() {
+/** Stores that one run starts for itself alone take ports from here: above those of clones, below those that connections get. */
+export const RUN_PORTS = { first: FIRST_PORT + BLOCKS * PORTS_PER_CLONE, last: 32_767 };
+
+export const adminUrlOf = (port) => `postgresql://postgres:${secrets().databasePassword}@127.0.0.1:${port}/postgres`;
+
+/** The addresses of stores, and the prefixes that keep this clone apart where it shares them. `given` names some of them. */
+export function storeEnv(given = process.env) {
   const own = { KAFKA_BROKERS: PORTS.kafka, POSTGRES_ADMIN_URL: PORTS.postgres, REDIS_URL: PORTS.redis };
   // A store that is named and is not this clone's own may serve other clones too.
-  const shares = Object.entries(own).some(([name, port]) => process.env[name] && !process.env[name].includes(`127.0.0.1:${port}`));
-  const adminUrl =
-    process.env.POSTGRES_ADMIN_URL || `postgresql://postgres:${secrets().databasePassword}@127.0.0.1:${PORTS.postgres}/postgres`;
+  const shares = Object.entries(own).some(([name, port]) => given[name] && !given[name].includes(`127.0.0.1:${port}`));
+  const adminUrl = given.POSTGRES_ADMIN_URL || adminUrlOf(PORTS.postgres);
   return {
-    KAFKA_BROKERS: process.env.KAFKA_BROKERS || `127.0.0.1:${PORTS.kafka}`,
+    KAFKA_BROKERS: given.KAFKA_BROKERS || `127.0.0.1:${PORTS.kafka}`,
     POSTGRES_ADMIN_URL: adminUrl,
-    REDIS_URL: process.env.REDIS_URL || `redis://127.0.0.1:${PORTS.redis}`,
-    TOPIC_PREFIX: process.env.TOPIC_PREFIX ?? (shares ? `c${FOLDER_ID}.` : ''),
-    DATABASE_PREFIX: process.env.DATABASE_PREFIX ?? (shares ? `baton_${FOLDER_ID}_` : 'baton_'),
-    REDIS_PREFIX: process.env.REDIS_PREFIX ?? (shares ? `baton:${FOLDER_ID}:` : 'baton:'),
-    DATABASE_PASSWORD: process.env.DATABASE_PASSWORD || passwordFor(adminUrl),
+    REDIS_URL: given.REDIS_URL || `redis://127.0.0.1:${PORTS.redis}`,
+    TOPIC_PREFIX: given.TOPIC_PREFIX ?? (shares ? `c${FOLDER_ID}.` : ''),
+    DATABASE_PREFIX: given.DATABASE_PREFIX ?? (shares ? `baton_${FOLDER_ID}_` : 'baton_'),
+    REDIS_PREFIX: given.REDIS_PREFIX ?? (shares ? `baton:${FOLDER_ID}:` : 'baton:'),
+    DATABASE_PASSWORD: given.DATABASE_PASSWORD || passwordFor(adminUrl),
   };
 }
 

@@ -1,5 +1,5 @@
-import { EnvClickIdKeys, EnvParsed, EnvWhole, KafkaEnv } from '@baton/platform';
-import { IsOptional, IsString, Matches } from 'class-validator';
+import { EnvClickIdKeys, EnvFlag, EnvParsed, EnvWhole, KafkaEnv } from '@baton/platform';
+import { IsNotEmpty, IsOptional, IsString, Matches } from 'class-validator';
 import { parseNetworks } from './domain/address';
 
 export class Env extends KafkaEnv {
@@ -7,10 +7,22 @@ export class Env extends KafkaEnv {
   @EnvClickIdKeys() CLICK_ID_KEYS!: string;
   /** What other services see of an address is hashed under it. */
   @Matches(/^[0-9a-fA-F]{64}$/, { message: 'ADDRESS_HASH_KEY must be 64 hex digits' }) ADDRESS_HASH_KEY!: string;
-  /** How long a visitor waits for the click to be recorded; then the redirect goes without a click id. */
+  /** This replica's own folder: its spool and its catalog. It must outlive the process. */
+  @IsString() @IsNotEmpty() DATA_DIR = 'data/click-redirect';
+  /** The spool, where it is to lie on another disk. Empty: in DATA_DIR. */
+  @IsOptional() @IsString() SPOOL_DIR?: string;
+  /** Most megabytes of facts that may wait for Kafka; beyond it visitors are sent on without a click id. */
+  @EnvWhole(1, 10_000_000) SPOOL_MAX_MB = 8_192;
+  /** Whether a replica that cannot keep clicks says so to the load balancer, rather than send visitors on without an id. */
+  @EnvFlag() SPOOL_UNREADY = false;
+  /** How long a visitor waits for the disk; then the redirect goes without a click id. */
   @EnvWhole(10, 10_000) CLICK_ACK_MS = 800;
+  /** How long a stopping process goes on sending what lies in its spool. */
+  @EnvWhole(0, 15_000) SPOOL_DRAIN_MS = 10_000;
   /** Whose X-Forwarded-For is believed: networks, separated by commas. */
   @EnvParsed(parseNetworks, 'TRUSTED_PROXIES must be networks such as 10.0.0.0/8,2001:db8::/32') TRUSTED_PROXIES = '';
+  /** `host:port` that every connection to Kafka takes, whatever addresses the brokers name: a tunnel. */
+  @IsOptional() @Matches(/^[^\s,:]+:\d+$/, { message: 'KAFKA_VIA must be host:port' }) KAFKA_VIA?: string;
   /** Crash on purpose at a named point, for tests: `name#k`. */
   @IsOptional() @IsString() CRASH_AT?: string;
 }

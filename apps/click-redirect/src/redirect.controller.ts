@@ -1,129 +1,339 @@
-import type { FastifyReply, FastifyRequest } from 'fastify';
-import { counter, type Http, type Log, Problem, problemBody, traceparentOf } from '@baton/platform';
-import type { CatalogLink, CatalogStore } from './catalog.store';
-import type { ClickStore, Recorded } from './click.store';
-import { type Address, clientAddress, type Network, networkOf } from './domain/address';
-import { clickOf } from './domain/click';
-import type { Refusal } from './domain/decision';
-import { type Landing, withClickId } from './domain/landing';
-import { readQuery } from './domain/query';
-import { readVisitor } from './domain/visitor';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { randomUUID } from 'node:crypto';
+import { givenTraceparent, histogram, type Log, Problem, problemBody } from '@baton/platform';
+import type { ClickCounts } from './caps/click-counts';
+import type { CatalogDomain, CatalogLink, CatalogReader, Found } from './catalog/catalog.reader';
+import { type Address, networkOf } from './domain/address';
+import { clickText, linkText, placeText } from './domain/click';
+import { decide, type Decision, type Refusal } from './domain/decision';
+import { type Landing, type MacroValues, render } from './domain/landing';
+import { mergedSubIds, NOTHING_PASSED, type Passed, readQuery } from './domain/query';
+import { type Agent, isPrefetch, languageOf, referrerHostOf, visitorIdIn } from './domain/visitor';
+import { appOsOf, storePage } from './domain/store-page';
+import { bucketOf, visitorKeyOf } from './domain/visitor-key';
+import type { Place, PlaceStore } from './place.store';
 import type { Seal } from './seal';
+import type { FactLog } from './spool/fact-log';
+import type { Tally } from './tally';
+import type { Visitors } from './visitors';
 
 export interface RedirectOptions {
-  readonly catalog: CatalogStore;
-  /** False until the catalog was read once: before that nobody knows which links there are. */
-  readonly isLoaded: () => boolean;
-  readonly clicks: ClickStore;
+  readonly catalog: CatalogReader;
+  readonly facts: FactLog;
   readonly seal: Seal;
-  readonly trustedProxies: readonly Network[];
+  readonly places: PlaceStore;
+  readonly visitors: Visitors;
+  readonly counts: ClickCounts;
   readonly now: () => number;
   readonly log: Log;
+  readonly redirects: Tally;
+  readonly shed: Tally;
 }
 
-const HEADERS = {
+/** All that is known of a request once its link is found. */
+interface Visit {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  readonly atMs: number;
+  readonly startedMs: number;
+  readonly found: Found;
+  readonly domain: CatalogDomain | undefined;
+  readonly agent: Agent;
+  readonly agentText: string;
+  readonly address: Address | null;
+  readonly addressHash: string | null;
+  readonly place: Place;
+  readonly visitorId: string | null;
+  readonly isNewVisitor: boolean;
+  readonly passed: Passed;
+  readonly subIds: Readonly<Record<string, string>>;
+}
+
+const PREFIX = '/r/';
+const NOWHERE: Place = { country: null, asn: null, hosting: false, vpn: false };
+const COOKIE_TAIL = '; Path=/; Max-Age=34164000; HttpOnly; Secure; SameSite=Lax';
+const CLICK_KIND = 0;
+
+/** `GET /r/:slug`, and `/:slug` under a tenant's own domain, answered before the framework. */
+export class RedirectController {
+  private readonly linkTexts = new WeakMap<CatalogLink, string>();
+  private readonly placeTexts = new WeakMap<Place, string>();
+  private instant = { atMs: 0, text: new Date(0).toISOString() };
+  private readonly seconds = histogram('baton_redirect_seconds', 'Time from a request for a link to its answer');
+
+  constructor(private readonly options: RedirectOptions) {}
+
+  /** False: the request is not for a link. */
+  front(request: IncomingMessage, response: ServerResponse): boolean {
+    const { method, url = '' } = request;
+    if (method !== 'GET' && method !== 'HEAD') return false;
+    const queryAt = url.indexOf('?');
+    const path = queryAt < 0 ? url : url.slice(0, queryAt);
+    const { catalog, log } = this.options;
+    try {
+      const domain = this.domainOf(request.headers.host);
+      if (domain && path === '/') return this.root(response, domain);
+      const slug = slugIn(path, domain !== undefined);
+      if (slug === null) return false;
+      const atMs = this.options.now();
+      const found = catalog.isLoaded ? catalog.find(slug, atMs, domain?.tenantId) : undefined;
+      if (found) this.visit(request, response, found, domain, atMs);
+      else if (!catalog.isLoaded) this.notLoaded(response);
+      // Under a tenant's own domain other paths may be other routes.
+      else if (!path.startsWith(PREFIX)) return false;
+      else this.unknown(response, 'link_unknown');
+    } catch (error) {
+      log.error({ err: error }, 'a visitor could not be answered');
+      if (response.headersSent) response.destroy();
+      else this.refuse(response, new Problem('internal', 'This is our fault. Try again in a moment.'), 'internal');
+    }
+    return true;
+  }
+
+  private visit(request: IncomingMessage, response: ServerResponse, found: Found, domain: CatalogDomain | undefined, atMs: number): void {
+    const visit = this.visitOf(request, response, found, domain, atMs);
+    const { country } = visit.place;
+    const { deviceClass: device, bot } = visit.agent;
+    const visitorKey = bot || visit.visitorId === null ? '' : visitorKeyOf(visit.visitorId);
+    const counted = found.plan.clickCap === null ? 0 : this.options.counts.of(found.link.number);
+    const decision = decide(found.plan, { atMs, country, device, visitorKey, counted });
+    this.carryOut(visit, decision);
+  }
+
+  private carryOut(visit: Visit, decision: Decision): void {
+    if (decision.kind === 'refused') return this.unknown(visit.response, decision.reason);
+    if (decision.kind === 'fallback') return this.send(visit, decision.url, 'fallback', false);
+    const { landing } = decision;
+    const values = landing.needsValues ? valuesOf(visit) : NO_VALUES;
+    const plain = render(landing, values, null);
+    if (visit.request.method === 'HEAD') {
+      // Nobody has followed the link, so nobody waits for the record.
+      this.record(visit, landing, plain, true, () => undefined);
+      return this.send(visit, plain, 'head', false);
+    }
+    this.record(visit, landing, plain, false, (clickId, shed) => {
+      if (clickId === null) {
+        this.options.shed.add(shed ?? 'internal');
+        return this.send(visit, plain, 'shed', false);
+      }
+      const url = render(landing, values, clickId);
+      if (!this.openApp(visit, url, clickId)) this.send(visit, url, 'click', visit.isNewVisitor);
+    });
+  }
+
+  /** Never throws: whatever goes wrong with the record, the visitor arrives. */
+  private record(
+    visit: Visit,
+    landing: Landing,
+    destination: string,
+    head: boolean,
+    done: (clickId: string | null, shed: string | null) => void,
+  ): void {
+    const { seal, facts, counts, log } = this.options;
+    const { request, found, atMs, agent, address } = visit;
+    const { link, plan } = found;
+    try {
+      const { headers } = request;
+      const clickId = seal.mint(link.tenantId, link.number, atMs);
+      const prefetch = isPrefetch(headers);
+      const value = clickText({
+        clickId,
+        occurredAt: this.instantOf(atMs),
+        link: this.linkTextOf(link),
+        agent: visit.agentText,
+        place: this.placeTextOf(visit.place),
+        subIds: visit.subIds,
+        destination,
+        utm: plan.utm,
+        rawUtm: visit.passed.rawUtm,
+        drifted: landing.rawUtm,
+        prefetch,
+        head,
+        network: address && networkOf(address),
+        addressHash: visit.addressHash,
+        referrerHost: referrerHostOf(headers.referer),
+        language: languageOf(headers['accept-language']),
+        visitorId: visit.visitorId,
+        host: visit.domain?.host ?? null,
+      });
+      const { tenantId } = link;
+      const record = { kind: CLICK_KIND, tenantId, occurredAtMs: atMs, id: clickId, traceparent: givenTraceparent(headers), value };
+      facts.append(record, (shed) => {
+        if (shed === null && plan.clickCap !== null && !agent.bot && !prefetch && !head) counts.add(link.tenantId, link.number);
+        done(shed === null ? clickId : null, shed);
+      });
+    } catch (error) {
+      log.error({ err: error, linkId: link.id }, 'a click could not be recorded');
+      done(null, 'internal');
+    }
+  }
+
+  private visitOf(
+    request: IncomingMessage,
+    response: ServerResponse,
+    found: Found,
+    domain: CatalogDomain | undefined,
+    atMs: number,
+  ): Visit {
+    const { visitors, seal, places } = this.options;
+    const { agent, hash: userAgentHash, text } = visitors.agentOf(request.headers['user-agent']);
+    const address = visitors.addressOf(request);
+    const addressHash = address && seal.addressHash(found.link.tenantId, address);
+    const known = visitorIdIn(request.headers.cookie);
+    const isNewVisitor = known === null && !agent.bot;
+    const passed = readQuery(request.url ?? '');
+    return {
+      request,
+      response,
+      atMs,
+      startedMs: performance.now(),
+      found,
+      domain,
+      agent,
+      agentText: text,
+      address,
+      addressHash,
+      place: address ? places.lookup(address) : NOWHERE,
+      visitorId: isNewVisitor ? seal.visitorId(bucketOf(addressHash, userAgentHash)) : known,
+      isNewVisitor,
+      passed,
+      subIds: passed === NOTHING_PASSED ? found.link.subIds : mergedSubIds(found.link.subIds, passed.subIds),
+    };
+  }
+
+  private linkTextOf(link: CatalogLink): string {
+    let text = this.linkTexts.get(link);
+    if (text === undefined) this.linkTexts.set(link, (text = linkText(link)));
+    return text;
+  }
+
+  private placeTextOf(place: Place): string {
+    let text = this.placeTexts.get(place);
+    if (text === undefined) this.placeTexts.set(place, (text = placeText(place)));
+    return text;
+  }
+
+  /** Many visitors come in one millisecond. */
+  private instantOf(atMs: number): string {
+    if (atMs !== this.instant.atMs) this.instant = { atMs, text: new Date(atMs).toISOString() };
+    return this.instant.text;
+  }
+
+  /** Only a domain of the catalog means anything; what else stands in Host builds nothing. */
+  private domainOf(host: string | undefined): CatalogDomain | undefined {
+    if (host === undefined) return undefined;
+    const portAt = host.indexOf(':');
+    const domain = this.options.catalog.domain((portAt < 0 ? host : host.slice(0, portAt)).toLowerCase());
+    return domain?.state === 'active' ? domain : undefined;
+  }
+
+  private root(response: ServerResponse, domain: CatalogDomain): boolean {
+    if (domain.rootUrl === null) return false;
+    this.options.redirects.add('root');
+    response.writeHead(302, ['Location', domain.rootUrl, ...COMMON_HEADERS]);
+    response.end();
+    return true;
+  }
+
+  private send({ response, visitorId, startedMs }: Visit, url: string, outcome: string, setsCookie: boolean): void {
+    this.options.redirects.add(outcome);
+    const headers = setsCookie
+      ? ['Location', url, ...COMMON_HEADERS, 'Set-Cookie', `baton_vid=${visitorId}${COOKIE_TAIL}`]
+      : ['Location', url, ...COMMON_HEADERS];
+    response.writeHead(302, headers);
+    response.end();
+    this.seconds.observe((performance.now() - startedMs) / 1000);
+  }
+
+  /** A phone whose app opens this link gets a page that tries the app, then its store. False: the visitor is sent on as others are. */
+  private openApp({ response, found, agent, visitorId, isNewVisitor }: Visit, landingUrl: string, clickId: string): boolean {
+    const { plan, terms } = found;
+    const os = plan.deepLink === null ? null : appOsOf(agent);
+    if (plan.deepLink === null || os === null || !terms) return false;
+    const { landingParam, appStores: stores } = terms;
+    const { html, headers } = storePage({ os, deepLink: plan.deepLink, landingUrl, clickId, landingParam, utm: plan.utm, stores });
+    this.options.redirects.add('app');
+    response.writeHead(200, {
+      ...SAFE_HEADERS,
+      ...headers,
+      ...(isNewVisitor ? { 'Set-Cookie': `baton_vid=${visitorId}${COOKIE_TAIL}` } : {}),
+      'Content-Length': Buffer.byteLength(html),
+    });
+    response.end(html);
+    return true;
+  }
+
+  private notLoaded(response: ServerResponse): void {
+    const problem = new Problem('unavailable', 'The links are still being read. Try again in a moment.', {
+      headers: { 'Retry-After': '2' },
+    });
+    this.refuse(response, problem, 'not_loaded');
+  }
+
+  private unknown(response: ServerResponse, reason: Refusal): void {
+    this.refuse(response, new Problem('not_found', 'This link leads nowhere (any more).', { extra: { reason } }), reason);
+  }
+
+  private refuse(response: ServerResponse, problem: Problem, outcome: string): void {
+    this.options.redirects.add(outcome);
+    const requestId = randomUUID();
+    const body = JSON.stringify(problemBody(problem, requestId));
+    response.writeHead(problem.status, {
+      ...SAFE_HEADERS,
+      ...problem.more.headers,
+      'X-Request-Id': requestId,
+      'Content-Type': 'application/problem+json; charset=utf-8',
+      'Content-Length': Buffer.byteLength(body),
+    });
+    response.end(body);
+  }
+}
+
+const SAFE_HEADERS = {
   'Cache-Control': 'no-store',
   // The advertiser learns which site the visitor came from, not which page.
   'Referrer-Policy': 'strict-origin-when-cross-origin',
   'X-Robots-Tag': 'noindex',
 };
-type Request = FastifyRequest<{ Params: { slug: string } }>;
+const COMMON_HEADERS = [...Object.entries(SAFE_HEADERS).flat(), 'Content-Length', '0'];
+const SLUG_TAIL = /^[^/]+$/;
 
-/** `GET /r/:slug`, answered by Fastify itself, before Nest. */
-export class RedirectController {
-  private readonly redirects = counter('baton_redirects_total', 'Answers to visitors of links, by what they were', ['outcome']);
-  private readonly shed = counter(
-    'baton_clicks_shed_total',
-    'Visitors sent on without a click id, because the click could not be recorded, by reason',
-    ['reason'],
-  );
-
-  constructor(private readonly options: RedirectOptions) {}
-
-  routes(http: Http): void {
-    const fastify = http.getHttpAdapter().getInstance();
-    fastify.route<{ Params: { slug: string } }>({
-      method: ['GET', 'HEAD'],
-      url: '/r/:slug',
-      exposeHeadRoute: false,
-      handler: (request, reply) => this.answer(request, reply),
-    });
-  }
-
-  private async answer(request: Request, reply: FastifyReply): Promise<FastifyReply> {
-    void reply.headers(HEADERS);
-    const { catalog, isLoaded, now } = this.options;
-    if (!isLoaded())
-      return this.refuse(
-        request,
-        reply,
-        new Problem('unavailable', 'The links are still being read. Try again in a moment.', { headers: { 'Retry-After': '2' } }),
-        'not_loaded',
-      );
-    const atMs = now();
-    const found = catalog.find(request.params.slug, atMs);
-    if (!found) return this.unknown(request, reply, 'link_unknown');
-    const { link, decision } = found;
-    if (decision.kind === 'refused') return this.unknown(request, reply, decision.reason);
-    if (decision.kind === 'fallback') return this.send(reply, decision.url, 'fallback');
-    // Link previews ask with HEAD: nobody has followed the link yet.
-    if (request.method === 'HEAD') return this.send(reply, decision.landing.plain, 'head');
-    const clickId = this.options.seal.mint(link.tenantId, link.number, atMs);
-    const recorded = await this.record(request, { clickId, atMs, link, landing: decision.landing });
-    if (recorded.kind === 'recorded') return this.send(reply, withClickId(decision.landing, clickId), 'click');
-    this.shed.inc({ reason: recorded.reason });
-    return this.send(reply, decision.landing.plain, 'shed');
-  }
-
-  /** Never throws: whatever goes wrong with the record, the visitor arrives. */
-  private async record(
-    request: Request,
-    { clickId, atMs, link, landing }: { clickId: string; atMs: number; link: CatalogLink; landing: Landing },
-  ): Promise<Recorded> {
-    const { seal, clicks, log } = this.options;
-    try {
-      const { headers } = request.raw;
-      const address = this.addressOf(request);
-      const click = clickOf({
-        clickId,
-        occurredAtMs: atMs,
-        link,
-        destination: landing.plain,
-        passed: readQuery(request.raw.url ?? ''),
-        visitor: readVisitor(headers),
-        network: address && networkOf(address),
-        addressHash: address && seal.addressHash(link.tenantId, address),
-        userAgentHash: headers['user-agent'] ? seal.userAgentHash(headers['user-agent']) : null,
-      });
-      return await clicks.record(click, traceparentOf(headers));
-    } catch (error) {
-      log.error({ err: error, requestId: request.id, linkId: link.id }, 'a click could not be recorded');
-      return { kind: 'shed', reason: 'internal' };
-    }
-  }
-
-  /** The address stays in this process and out of its logs. */
-  private addressOf(request: Request): Address | null {
-    const forwarded = request.raw.headers['x-forwarded-for'];
-    return clientAddress(
-      request.raw.socket.remoteAddress,
-      Array.isArray(forwarded) ? forwarded.join(',') : forwarded,
-      this.options.trustedProxies,
-    );
-  }
-
-  private send(reply: FastifyReply, url: string, outcome: string): FastifyReply {
-    this.redirects.inc({ outcome });
-    return reply.code(302).header('Location', url).header('Content-Length', '0').send();
-  }
-
-  private unknown(request: Request, reply: FastifyReply, reason: Refusal): FastifyReply {
-    return this.refuse(request, reply, new Problem('not_found', 'This link leads nowhere (any more).', { extra: { reason } }), reason);
-  }
-
-  private refuse(request: Request, reply: FastifyReply, problem: Problem, outcome: string): FastifyReply {
-    this.redirects.inc({ outcome });
-    for (const [name, value] of Object.entries(problem.more.headers ?? {})) void reply.header(name, value);
-    return reply.code(problem.status).type('application/problem+json').send(problemBody(problem, request.id));
+function slugIn(path: string, isOwnDomain: boolean): string | null {
+  const text = path.startsWith(PREFIX) ? path.slice(PREFIX.length) : isOwnDomain ? path.slice(1) : '';
+  if (text === '' || !SLUG_TAIL.test(text)) return null;
+  if (!text.includes('%')) return text;
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
   }
 }
+
+/** For a destination without macros. */
+const NO_VALUES: MacroValues = {
+  partnerKey: null,
+  partnerId: '',
+  programId: '',
+  linkId: '',
+  slug: '',
+  subIds: {},
+  country: null,
+  device: 'other',
+  os: null,
+  visitorId: null,
+  atMs: 0,
+};
+
+const valuesOf = ({ found: { link }, agent, place, visitorId, subIds, atMs }: Visit): MacroValues => ({
+  partnerKey: link.partnerKey,
+  partnerId: link.partnerId,
+  programId: link.programId,
+  linkId: link.id,
+  slug: link.slug,
+  subIds,
+  country: place.country,
+  device: agent.deviceClass,
+  os: agent.os,
+  visitorId,
+  atMs,
+});

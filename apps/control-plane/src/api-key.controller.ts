@@ -1,6 +1,19 @@
 import { Body, Controller, Get, Inject, Param, Post, Query, Res } from '@nestjs/common';
 import { ApiBearerAuth, ApiTags } from '@nestjs/swagger';
-import { ApiKeyChanged, emit, Flag, Instant, Optional, Pattern, SCOPES, type Scope, Text, TextList, UUID } from '@baton/contracts';
+import {
+  ApiKeyChanged,
+  emit,
+  Flag,
+  Instant,
+  Optional,
+  Pattern,
+  SCOPES,
+  SCOPES_OF_KEY_MAX,
+  type Scope,
+  Text,
+  TextList,
+  UUID,
+} from '@baton/contracts';
 import { mintApiKey, Problem } from '@baton/platform';
 import { randomUUID } from 'node:crypto';
 import { apiKeys, type NamedApiKey } from './api-key.store';
@@ -25,7 +38,7 @@ import {
 
 export class ApiKeyBody extends CreateBody {
   @Text(200) name!: string;
-  @TextList(SCOPES.length, 64) scopes!: Scope[];
+  @TextList(SCOPES_OF_KEY_MAX, 64) scopes!: Scope[];
   /** Conversions of a test key do everything and never reach money. */
   @Optional() @Flag() test?: boolean;
   @Optional() @Instant() expires_at?: string;
@@ -34,7 +47,7 @@ export class ApiKeyBody extends CreateBody {
 export class ApiKeyAnswer extends EntityAnswer {
   @Text(200) name!: string;
   @Pattern(/^[0-9a-f]{8}$/) short_id!: string;
-  @TextList(SCOPES.length, 64) scopes!: Scope[];
+  @TextList(SCOPES_OF_KEY_MAX, 64) scopes!: Scope[];
   @Flag() test!: boolean;
   @Optional() @Instant() expires_at!: string | null;
 }

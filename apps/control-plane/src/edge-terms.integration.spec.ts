@@ -1,16 +1,17 @@
 import { randomUUID } from 'node:crypto';
-import { type Call, furnished, type Harness, published, startHarness } from './testing';
+import { ADMIN_KEY, type Call, furnished, type Harness, published, startHarness } from './testing';
 
 const convention = { sources: ['garden', 'kitchen'], campaigns: ['spring-2026', 'summer-2026'], terms: ['pots', 'seeds'] };
 
 describe('what was agreed for the edge', () => {
   let harness: Harness;
   let call: Call;
+  let tenantId: string;
   let partnerId: string;
   let programId: string;
   beforeAll(async () => {
     harness = await startHarness();
-    ({ call, partnerId } = await furnished(harness));
+    ({ call, tenantId, partnerId } = await furnished(harness));
     const program = await call('POST', '/v1/programs', {
       name: 'Edge',
       destination_hosts: ['shop.example', '*.shop.example'],
@@ -168,6 +169,35 @@ describe('what was agreed for the edge', () => {
       const path = `/v1/links/${made.id}`;
       expect((await call('POST', path, { destination: 'https://shop.example/summer' })).status).toBe(201);
       expect(await call('POST', path, { utm: { source: 'kitchen' } })).toMatchObject({ status: 422, body: { code: 'utm_refused' } });
+    });
+
+    it('come in bulk with all of it, by the rules of a single creation', async () => {
+      const upload = async (type: string, body: string) => {
+        const headers = { authorization: `Bearer ${ADMIN_KEY}`, 'baton-tenant': tenantId, 'content-type': type };
+        const answer = await fetch(`${harness.urls[0]}/v1/links:bulk`, { method: 'POST', headers, body });
+        const lines = (await answer.text()).trim().split('\n');
+        return lines.map((line) => JSON.parse(line) as Record<string, unknown>).filter((line) => line['row'] !== undefined);
+      };
+      const rows = [link({ ...all, id: randomUUID() }), link({ utm: { source: 'gardn' } }), link({ ends_at: 'soon' })];
+      const text = rows.map((row) => JSON.stringify(row)).join('\n');
+      const verdicts = await upload('application/x-ndjson', text);
+      expect(verdicts).toMatchObject([
+        { status: 'created' },
+        { status: 'rejected', code: 'utm_refused', problems: [{ field: 'utm.source', suggestion: 'garden' }] },
+        { status: 'rejected', code: 'malformed', problems: [{ field: 'ends_at' }, { field: 'ends_at' }] },
+      ]);
+      const path = `/v1/links/${verdicts[0]?.['id'] as string}`;
+      expect((await call('GET', path)).body).toMatchObject(all);
+      expect((await upload('application/x-ndjson', text))[0]).toMatchObject({ status: 'exists' });
+      const columns = 'program_id,partner_id,destination,utm_source,click_cap,ends_at,deep_link';
+      const cells = `${programId},${partnerId},https://shop.example/csv,kitchen,9,2026-04-01T00:00:00.000Z,acme://x`;
+      const [row] = await upload('text/csv', `${columns}\n${cells}\n`);
+      expect((await call('GET', `/v1/links/${row?.['id'] as string}`)).body).toMatchObject({
+        utm: { source: 'kitchen' },
+        click_cap: 9,
+        ends_at: '2026-04-01T00:00:00.000Z',
+        deep_link: 'acme://x',
+      });
     });
 
     it('are published whole, and without what they do not have', async () => {

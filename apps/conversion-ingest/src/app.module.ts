@@ -13,6 +13,9 @@ import {
   writeOutbox,
 } from '@baton/platform';
 import { countAnswers } from './answered';
+import { DeepLinkController } from './deep-link.controller';
+import { deepLinkStore } from './deep-link.store';
+import { DeepLinks } from './deep-links';
 import type { Env } from './env';
 import { FactController } from './fact.controller';
 import { factStore } from './fact.store';
@@ -28,6 +31,8 @@ import { type Outcome, type Pending, settleWith } from './settle';
 const STATEMENT_MAX_MS = 2_000;
 /** Connections of the api pool that groups leave to key look-ups and receipts. */
 const SPARE_CONNECTIONS = 2;
+/** Apps' claims have connections of their own: their keys lie in apps, and a flood of claims may delay no conversion. */
+const CLAIM_CONNECTIONS = 4;
 
 export function compose({ service, env, log, fatal }: Context<Env>): Composition {
   const api = openDatabase({
@@ -36,6 +41,7 @@ export function compose({ service, env, log, fatal }: Context<Env>): Composition
     log,
     statementTimeoutMs: STATEMENT_MAX_MS,
   });
+  const claims = openDatabase({ url: env.DATABASE_API_URL, poolMax: CLAIM_CONNECTIONS, log, statementTimeoutMs: STATEMENT_MAX_MS });
   const worker = openDatabase({ url: env.DATABASE_URL, poolMax: env.PARTITIONS_AT_ONCE + SPARE_CONNECTIONS, log });
   const kafka = connectKafka({ brokers: env.KAFKA_BROKERS.split(','), clientId: service, prefix: env.TOPIC_PREFIX, log });
   const producer = new BoundedProducer({ kafka });
@@ -65,16 +71,25 @@ export function compose({ service, env, log, fatal }: Context<Env>): Composition
   });
   const { keys } = parseClickIdKeys(env.CLICK_ID_KEYS);
   const intake = new Intake({ groups, clickIdKeys: keys, emailHashKey: env.EMAIL_HASH_KEY });
+  const deepLinks = new DeepLinks({
+    database: claims,
+    store: deepLinkStore,
+    clickIdKeys: keys,
+    deviceHashKey: env.EMAIL_HASH_KEY,
+    now: () => Date.now(),
+  });
   return {
-    controllers: [FactController, ReceiptController],
+    controllers: [FactController, ReceiptController, DeepLinkController],
     providers: [
       { provide: Intake, useValue: intake },
       { provide: Receipts, useValue: new Receipts(api, factStore) },
+      { provide: DeepLinks, useValue: deepLinks },
       { provide: ApiKeys, useValue: new ApiKeys(api) },
     ],
     parts: [
       postgres('postgres api', api),
       postgres('postgres worker', worker),
+      { name: 'postgres claims', stop: () => claims.close() },
       producing(producer),
       seen,
       relay,
@@ -85,7 +100,8 @@ export function compose({ service, env, log, fatal }: Context<Env>): Composition
     routes: (http) => countAnswers(http, log),
     openApi: {
       title: 'Baton conversion ingest',
-      description: 'Conversions, reversals and identities from the advertiser’s server, and their receipts.',
+      description:
+        'Conversions, reversals and identities from the advertiser’s server, and their receipts; claims of newly installed apps.',
     },
   };
 }

@@ -76,3 +76,27 @@ export class IdentityBody {
   @ApiPropertyOptional({ maxLength: 64 }) @Optional() @Text(64, 0) visitor_id?: string | null;
   @ApiPropertyOptional({ format: 'date-time' }) @Optional() @Text(64, 0) occurred_at?: string | null;
 }
+
+const SECONDS_MAX = 99_999_999_999;
+const Seconds = () => Whole(0, SECONDS_MAX);
+const OfReferrer = (whose: string) =>
+  ApiPropertyOptional({
+    type: 'integer',
+    minimum: 0,
+    description: `As the Play Store’s install referrer tells it, ${whose}; 0: not told.`,
+  });
+
+export class DeepLinkBody {
+  @ApiPropertyOptional({ maxLength: 4096, description: 'As the Play Store gives it: click_id=…&utm_source=…' })
+  @Optional()
+  @Text(4096, 0)
+  install_referrer?: string | null;
+  @ApiPropertyOptional({ maxLength: 4096, description: 'The code that a person pasted.' }) @Optional() @Text(4096, 0) token?: string | null;
+  @ApiProperty({ maxLength: 255, description: 'Your app’s own id of its installation. Hashed on arrival; never stored or logged.' })
+  @Text(255)
+  device_id!: string;
+  @OfReferrer('by the device’s clock') @Optional() @Seconds() referrer_click_timestamp_seconds?: number | null;
+  @OfReferrer('by the device’s clock') @Optional() @Seconds() install_begin_timestamp_seconds?: number | null;
+  @OfReferrer('by the store’s clock') @Optional() @Seconds() referrer_click_timestamp_server_seconds?: number | null;
+  @OfReferrer('by the store’s clock') @Optional() @Seconds() install_begin_timestamp_server_seconds?: number | null;
+}

@@ -4,7 +4,7 @@ import { Matches, MinLength } from 'class-validator';
 export class Env extends ServiceEnv {
   /** The same keys that click-redirect signs with: retired ones stay until the longest window is over. */
   @EnvClickIdKeys() CLICK_ID_KEYS!: string;
-  /** E-mail addresses are kept as an HMAC under this key alone. Another key makes other people of the same addresses. */
+  /** E-mail addresses and ids of devices are kept as an HMAC under this key alone. Another key makes other people of the same addresses. */
   @MinLength(32, { message: 'EMAIL_HASH_KEY must have at least 32 characters, such as `openssl rand -hex 32` prints' })
   EMAIL_HASH_KEY!: string;
   /** A hint for repeats; the service works without it. */

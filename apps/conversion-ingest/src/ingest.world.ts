@@ -61,7 +61,14 @@ export function apiKey(tenantId: string, more: Partial<ApiKeyData> = {}): { read
   const { text, digest } = mintApiKey(more.test ?? false);
   return {
     text,
-    event: emit(ApiKeyChanged, { ...ApiKeyChanged.sample, tenantId, id: randomUUID(), digest, scopes: [...SCOPES], ...more }),
+    event: emit(ApiKeyChanged, {
+      ...ApiKeyChanged.sample,
+      tenantId,
+      id: randomUUID(),
+      digest,
+      scopes: SCOPES.filter((scope) => !scope.startsWith('catalog:')),
+      ...more,
+    }),
   };
 }
 

@@ -98,7 +98,14 @@ describe('every answer', () => {
 
   it('keeps to the API’s description', async () => {
     const { paths } = (await world.call('/openapi.json', undefined)).json as { paths: Json };
-    expect(Object.keys(paths).sort()).toEqual(['/v1/conversions', '/v1/identities', '/v1/receipts', '/v1/receipts/{id}', '/v1/reversals']);
+    expect(Object.keys(paths).sort()).toEqual([
+      '/v1/conversions',
+      '/v1/deep-links/claim',
+      '/v1/identities',
+      '/v1/receipts',
+      '/v1/receipts/{id}',
+      '/v1/reversals',
+    ]);
   });
 
   it('is no 5xx, whatever the body, and what was stored is exactly what was said to be', async () => {

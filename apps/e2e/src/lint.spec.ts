@@ -43,8 +43,9 @@ describe('the linter', () => {
       refused('apps/attribution/src/domain/planted.ts', [
         `import { nameId } from '@baton/contracts';`,
         `import { other } from './other';`,
+        `import { isbot } from 'isbot';`,
         `export const a = new Date(0).toISOString();`,
-        `export const b = Math.max(1, nameId('x').length, other);`,
+        `export const b = Math.max(1, nameId('x').length, other, Number(isbot('x')));`,
       ]),
     ).toEqual([]);
   });

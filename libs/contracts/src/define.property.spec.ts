@@ -210,7 +210,7 @@ function valueOf(schema: JsonSchema): fc.Arbitrary<unknown> {
       return schema['properties']
         ? recordOf(schema)
         : fc.dictionary(lengthOf(1, 64), lengthOf(0, Number((schema['additionalProperties'] as JsonSchema)['maxLength'])), {
-            maxKeys: 4,
+            maxKeys: Math.min(4, Number(schema['maxProperties'])),
             noNullPrototype: true,
           });
   }

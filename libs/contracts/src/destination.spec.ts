@@ -67,6 +67,9 @@ describe('a link may lead only where its program allows', () => {
     ['another port than the list names', 'https://stage.example/'],
     ['too many characters', `https://shop.example/${'a'.repeat(DESTINATION_MAX_LENGTH)}`],
     ['too many once escaped', `https://shop.example/${'ü'.repeat(1000)}`],
+    ['a macro in its host', 'https://{sub1}.shop.example/'],
+    ['an escaped macro in its host', 'https://%7Bsub1%7D.shop.example/'],
+    ['a macro for its port', 'https://stage.example:{sub1}/'],
     ['nothing', ''],
   ])('refuses %s, and says why', (_name, text) => {
     const check = checkDestination(text, shop);

@@ -57,6 +57,9 @@ function problemsOfUrl(url: URL, authority: string, { hosts, allowHttp }: Destin
   if (url.protocol !== 'https:' && !isHttp)
     return [`its scheme is ${url.protocol.slice(0, -1)}; only https${allowHttp ? ' and http are' : ' is'} taken`];
   if (isHttp && !allowHttp) problems.push('it is plain http, which this program does not allow: write https');
+  // A visitor's value in the host would choose where the visitor goes.
+  if (/[{}]/.test(url.hostname))
+    problems.push('its host holds a brace: macros can stand behind the host alone, in path, query and fragment');
   if (authority.includes('@')) problems.push('it holds user info (something before an @ in front of the host)');
   if (url.href.length > DESTINATION_MAX_LENGTH)
     problems.push(`with everything escaped it has ${url.href.length} characters; at most ${DESTINATION_MAX_LENGTH} are taken`);

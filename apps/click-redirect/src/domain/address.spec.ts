@@ -51,7 +51,7 @@ describe('addresses', () => {
 
 describe('whose request it is', () => {
   const trusted = parseNetworks('10.0.0.0/8, 127.0.0.1, fd00::/8');
-  const client = (peer: string, forwarded?: string) => clientAddress(peer, forwarded, trusted)?.join('.');
+  const client = (peer: string, forwarded?: string) => clientAddress(parseAddress(peer), forwarded, trusted)?.join('.');
 
   it('believes X-Forwarded-For from our own proxies alone', () => {
     expect(client('203.0.113.9', '198.51.100.1')).toBe('203.0.113.9');

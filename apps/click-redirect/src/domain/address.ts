@@ -11,8 +11,8 @@ const NETWORK_BITS_V4 = 24;
 const NETWORK_BITS_V6 = 48;
 
 /** Whose request it is: the nearest address that is not one of our own proxies. Nobody else's X-Forwarded-For is believed. Null when the peer is unknown. */
-export function clientAddress(peer: string | undefined, forwardedFor: string | undefined, trusted: readonly Network[]): Address | null {
-  let client = peer === undefined ? null : parseAddress(peer);
+export function clientAddress(peer: Address | null, forwardedFor: string | undefined, trusted: readonly Network[]): Address | null {
+  let client = peer;
   if (!client || !forwardedFor) return client;
   const hops = forwardedFor.split(',').slice(-HOPS_MAX);
   for (let i = hops.length - 1; i >= 0 && isWithin(client, trusted); i--) {
@@ -26,15 +26,14 @@ export function clientAddress(peer: string | undefined, forwardedFor: string | u
 
 /** The /24 or /48 of an address, as text. It is all of the address that other services see. */
 export function networkOf(address: Address): string {
-  const isV4 = address.length === 4;
-  const bits = isV4 ? NETWORK_BITS_V4 : NETWORK_BITS_V6;
-  const kept = address.map((byte, i) => (i * 8 < bits ? byte : 0));
-  return `${isV4 ? kept.join('.') : textOfV6(kept)}/${bits}`;
+  if (address.length === 4) return `${address[0]}.${address[1]}.${address[2]}.0/${NETWORK_BITS_V4}`;
+  return `${textOfV6(address.map((byte, i) => (i * 8 < NETWORK_BITS_V6 ? byte : 0)))}/${NETWORK_BITS_V6}`;
 }
 
 /** Null when the text is no address. A zone (`%eth0`) is dropped. */
 export function parseAddress(text: string): Address | null {
-  const [address = ''] = text.split('%', 1);
+  const zoneAt = text.indexOf('%');
+  const address = zoneAt < 0 ? text : text.slice(0, zoneAt);
   if (!address.includes(':')) return parseV4(address);
   const bytes = parseV6(address);
   return bytes && isMapped(bytes) ? bytes.slice(12) : bytes;
@@ -58,15 +57,18 @@ export function parseNetworks(text: string): Network[] {
     });
 }
 
-export const isWithin = (address: Address, networks: readonly Network[]): boolean => networks.some((network) => covers(network, address));
+export function isWithin(address: Address, networks: readonly Network[]): boolean {
+  for (const network of networks) if (covers(network, address)) return true;
+  return false;
+}
 
 function covers({ address: base, bits }: Network, address: Address): boolean {
   if (base.length !== address.length) return false;
-  return base.every((byte, i) => {
-    const kept = Math.min(Math.max(bits - i * 8, 0), 8);
-    const mask = (0xff << (8 - kept)) & 0xff;
-    return (byte & mask) === ((address[i] as number) & mask);
-  });
+  for (let i = 0; i * 8 < bits; i++) {
+    const mask = (0xff << Math.max(8 - (bits - i * 8), 0)) & 0xff;
+    if ((((base[i] as number) ^ (address[i] as number)) & mask) !== 0) return false;
+  }
+  return true;
 }
 
 function withoutPort(hop: string): string {
@@ -76,10 +78,23 @@ function withoutPort(hop: string): string {
 }
 
 function parseV4(text: string): number[] | null {
-  if (!/^\d{1,3}(\.\d{1,3}){3}$/.test(text)) return null;
-  const bytes = text.split('.').map(Number);
-  return bytes.every((byte) => byte <= 255) ? bytes : null;
+  const bytes: number[] = [];
+  let byte = -1;
+  for (let i = 0; i <= text.length; i++) {
+    const code = i === text.length ? DOT : text.charCodeAt(i);
+    if (code === DOT) {
+      if (byte < 0 || byte > 255 || bytes.length === 4) return null;
+      bytes.push(byte);
+      byte = -1;
+    } else if (code >= ZERO && code <= NINE && byte !== 0 && byte < 100) {
+      byte = (byte < 0 ? 0 : byte * 10) + code - ZERO;
+    } else return null;
+  }
+  return bytes.length === 4 ? bytes : null;
 }
+const DOT = 46;
+const ZERO = 48;
+const NINE = 57;
 
 function parseV6(text: string): number[] | null {
   const halves = text.split('::');

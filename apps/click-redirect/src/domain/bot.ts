@@ -1,8 +1,35 @@
-/** Crawlers, link previews, monitors, renderers: what fetches unasked. Names of phones (CUBOT) and apps (CamScanner) are let pass. */
-const CRAWLER =
-  /(?<!cu)bot\b|(?<!cu)bot[/_;)-]|robot|crawl|spider|slurp|(?<!cam)scan(?:ner)?\b|preview|unfurl|fetcher|monitor|uptime|pingdom|check(?:er)?\b|linkcheck|validator|archive|\bfeed|\brss|reader|headless|phantomjs|selenium|puppeteer|playwright|cypress|lighthouse|page ?speed|prerender|facebookexternalhit|whatsapp\/|embedly|google(?:-| web|weblight|other|docs|imageproxy|messages| favicon| search console)|mediapartners|yahoo!|catchpoint|dejaclick|dynatrace|gomezagent|thousandeyes|site24x7|newrelic|synthetic|observatory|nutch|nikto|wappalyzer|burpcollaborator|transcoder|proxy|sitemap|[ -]agent\b|libwww|https? ?client|https?:\/\/|www\.|[a-z0-9-]@[a-z0-9-]+\.[a-z]|compatible; (?!msie|konqueror|opera|u; abrowse|ibrowse|amiga|netpositive|ms-office|voyager|omniweb|icab)[a-z]+[a-z0-9 ._-]*\/?\d/i;
+import { isbot } from 'isbot';
+
+/** Programs that fetch a page to draw a preview of it for a message or a post. iMessage names itself as three of them at once. */
+const UNFURLER = new RegExp(
+  [
+    // Social networks.
+    String.raw`facebookexternalhit|facebookcatalog|facebot\b|twitterbot|linkedinbot|redditbot|pinterest(?:bot)?/\d[\d.]* ?\(\+?http`,
+    String.raw`tumblr/|vkshare|odklbot|bitlybot|snap url preview|\+/web/snippet|xing-contenttabreceiver`,
+    // The open ones: Mastodon and its kin, Bluesky, Matrix, forums.
+    String.raw`mastodon/|pleroma|akkoma|misskey|summalybot|friendica|lemmy/|peertube|bluesky cardyb|synapse[ /]|discourse forum onebox`,
+    // Messengers and offices.
+    String.raw`whatsapp/|telegrambot|discordbot|slackbot|slack-imgproxy|skypeuripreview|skype-url-preview|(?:^|\()teams(?:bot)?/`,
+    String.raw`^viber(?:/[\d.]+)?$|line-poker|linespider|kakaotalk-scrap|mattermost|rocket\.?chat|zulip(?:url| url)|yahoo link preview`,
+    // Services that draw previews for others, and what merely says so.
+    String.raw`embedly|iframely|(?:link|url)[ _-]?(?:preview|unfurl|expand)`,
+  ].join('|'),
+  'i',
+);
+
+/** Readers of news, in-app browsers of people: isbot takes their names for those of crawlers. Apple's and Google's crawlers say "bot". */
+const NEWS_APP = / (?:[a-z]+news|news[a-z]+)(?=\/| |$)/gi;
+const IN_APP = /\bwv\)|\bMobile\//;
+/** Phones that bear Google's name. */
+const GOOGLE_PHONE = /; google (?=nexus)/i;
+/** Whether a bot draws a preview of the link for people who may follow it. Apps bear these names as well: ask only of what is a bot. */
+export const isUnfurler = (userAgent: string): boolean => UNFURLER.test(userAgent);
+
 /**
- * Whether a program fetches the link unasked. Careful on purpose: a visitor taken for a bot costs a partner money, a bot taken for a visitor
- * only costs a look by fraud scoring. A plain HTTP client (curl, a server that follows the link for its user) acts for somebody, and counts.
+ * Whether a program follows the link: crawlers, previews, monitors, HTTP libraries. By isbot's patterns, mended where they would take a person
+ * for a bot, which costs a partner money. Without a user agent: no bot, for privacy tools take it away.
  */
-export const isBot = (userAgent: string): boolean => CRAWLER.test(userAgent);
+export function isBot(userAgent: string): boolean {
+  const named = userAgent.replace(GOOGLE_PHONE, '; ');
+  return isbot(IN_APP.test(named) ? named.replace(NEWS_APP, '') : named);
+}

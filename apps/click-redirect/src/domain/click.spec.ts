@@ -1,9 +1,8 @@
 import fc from 'fast-check';
-import { ClickRecorded, emit, encode, mintClickId, parse, peekClickId, validated } from '@baton/contracts';
-import { clickOf } from './click';
-import { landingOf } from './landing';
-import { readQuery } from './query';
-import { readVisitor } from './visitor';
+import { ClickRecorded, type ClickRecordedData, emit, encode, mintClickId, parse, peekClickId, validated } from '@baton/contracts';
+import { agentText, clickText, linkText, placeText } from './click';
+import { mergedSubIds, readQuery } from './query';
+import { isPrefetch, languageOf, readAgent, referrerHostOf } from './visitor';
 
 const keys = new Map([[1, new Uint8Array(32).fill(7)]]);
 const tenantId = '11111111-1111-4111-8111-111111111111';
@@ -22,7 +21,10 @@ describe('the fact of a click', () => {
       query: fc.string({ unit: 'binary', maxLength: 200 }),
       sid: fc.string({ unit: 'binary', maxLength: 400 }),
       headers: fc.record({ 'user-agent': header, referer: header, 'accept-language': header, purpose: header }),
-      utm: fc.dictionary(fc.constantFrom('utm_source', 'utm_campaign'), fc.string({ unit: 'binary', maxLength: 255 })),
+      utm: fc.dictionary(
+        fc.constantFrom('utm_source', 'utm_campaign'),
+        fc.string({ unit: 'grapheme', maxLength: 60 }).map((t) => t.replace(/\p{Cc}/gu, '')),
+      ),
       subIds: fc.dictionary(fc.string({ unit: fc.constantFrom(...'abc'), minLength: 1, maxLength: 8 }), fc.string({ maxLength: 255 }), {
         maxKeys: 20,
       }),
@@ -33,18 +35,28 @@ describe('the fact of a click', () => {
       fc.property(request, ({ query, sid, headers, utm, subIds, atMs, destination }) => {
         const clickId = mintClickId(keys, tenantId, { keyId: 1, linkNumber: link.number, occurredAtMs: atMs, nonce: 1 });
         const passed = readQuery(`/r/abc?${query}&sid=${encodeURIComponent(sid.replace(/\p{Surrogate}/gu, '\ufffd'))}&utm_source=${query}`);
-        const { plain } = landingOf(destination, utm, 'click_id');
-        const click = clickOf({
-          clickId,
-          occurredAtMs: atMs,
-          link: { ...link, subIds },
-          destination: plain,
-          passed,
-          visitor: readVisitor(headers),
-          network: '203.0.113.0/24',
-          addressHash: 'b7f1',
-          userAgentHash: null,
-        });
+        const click = JSON.parse(
+          clickText({
+            clickId,
+            occurredAt: new Date(atMs).toISOString(),
+            link: linkText(link),
+            agent: agentText(readAgent(headers['user-agent']), null),
+            place: placeText({ country: 'AT', asn: 64_496, hosting: true, vpn: false }),
+            subIds: mergedSubIds(subIds, passed.subIds),
+            destination,
+            utm,
+            rawUtm: passed.rawUtm,
+            drifted: utm,
+            prefetch: isPrefetch(headers),
+            head: false,
+            network: '203.0.113.0/24',
+            addressHash: 'b7f1',
+            referrerHost: referrerHostOf(headers.referer),
+            language: languageOf(headers['accept-language']),
+            visitorId: null,
+            host: null,
+          }),
+        ) as ClickRecordedData;
         expect(() => validated(ClickRecorded, click)).not.toThrow();
         const message = encode(emit(ClickRecorded, click));
         const read = parse(ClickRecorded.topic, { ...message, value: Buffer.from(message.value) });

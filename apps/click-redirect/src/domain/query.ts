@@ -9,18 +9,24 @@ export const SUB_ID_MAX_LENGTH = 255;
 export const SUB_IDS_MAX = 20;
 
 /** The names under which the trade passes sub ids. */
-export const SUB_ID_NAMES: readonly string[] = ['sid', ...numbered('sid', 9), ...numbered('sub', 5), 'aff_sub', ...numbered('aff_sub', 5)];
+export const SUB_ID_NAMES: readonly string[] = [
+  ...['sid', ...numbered('sid', 9)],
+  ...numbered('sub', 5),
+  ...['aff_sub', ...numbered('aff_sub', 5)],
+  // TUNE's: where a partner placed the link, and the partner's own click id.
+  ...['source', 'aff_click_id'],
+];
 const UTM_NAMES = ['source', 'medium', 'campaign', 'term', 'content', 'id', 'source_platform', 'creative_format', 'marketing_tactic'].map(
   (name) => `utm_${name}`,
 );
 const SUB_IDS = new Set(SUB_ID_NAMES);
 const UTMS = new Set(UTM_NAMES);
-const NOTHING: Passed = { subIds: {}, rawUtm: {} };
+export const NOTHING_PASSED: Passed = { subIds: {}, rawUtm: {} };
 
 /** Reads the target of a request (`/r/slug?sid=a`). Of a name that comes twice the first counts. Bytes outside ASCII are read as UTF-8. */
 export function readQuery(target: string): Passed {
   const at = target.indexOf('?');
-  if (at < 0) return NOTHING;
+  if (at < 0) return NOTHING_PASSED;
   // HTTP servers hand over raw bytes as Latin-1 characters.
   const query = target.slice(at + 1).replace(/[\x80-\xff]/g, (byte) => `%${byte.charCodeAt(0).toString(16)}`);
   const passed: { subIds: Record<string, string>; rawUtm: Record<string, string> } = { subIds: {}, rawUtm: {} };

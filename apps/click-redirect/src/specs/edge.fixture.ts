@@ -1,6 +1,7 @@
 import { request } from 'node:http';
-import { connect } from 'node:net';
-import { Kafka, logLevel } from 'kafkajs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import {
   type ClickRecordedData,
   emit,
@@ -14,16 +15,7 @@ import {
   TOPICS,
   type Topic,
 } from '@baton/contracts';
-import {
-  BoundedProducer,
-  connectKafka,
-  createLog,
-  type KafkaConnection,
-  loadEnv,
-  plannedTopics,
-  TopicFollower,
-  withAdmin,
-} from '@baton/platform';
+import { BoundedProducer, connectKafka, createLog, loadEnv, plannedTopics, TopicFollower, withAdmin } from '@baton/platform';
 import { serve } from '@baton/platform/testing';
 import { ownPrefix, type StoreProxy, stores } from '@baton/testing';
 import { compose } from '../app.module';
@@ -34,6 +26,7 @@ const log = createLog('click-redirect', 'silent');
 
 export interface Edge {
   readonly url: string;
+  readonly dataDir: string;
   stop(): Promise<void>;
 }
 export interface Answer {
@@ -48,7 +41,9 @@ export interface Answer {
 export async function startCluster() {
   const prefix = ownPrefix();
   const kafka = connectKafka({ brokers: stores().kafkaBrokers, clientId: 'test', prefix, log });
-  const topics = plannedTopics(prefix).filter(({ topic }) => [TOPICS.catalog, TOPICS.clicks].includes(topic.slice(prefix.length) as never));
+  const topics = plannedTopics(prefix).filter(({ topic }) =>
+    [TOPICS.catalog, TOPICS.clicks, TOPICS.touches, TOPICS.clickCounts].includes(topic.slice(prefix.length) as never),
+  );
   await withAdmin(kafka, (admin) =>
     admin.createTopics({ waitForLeaders: true, topics: topics.map(({ topic, partitions }) => ({ topic, numPartitions: partitions })) }),
   );
@@ -88,41 +83,44 @@ export async function startCluster() {
 }
 export type Cluster = Awaited<ReturnType<typeof startCluster>>;
 
-/** The service as it runs, in this process. Its way to Kafka may lead through a proxy, whatever address the broker names. */
-export function startEdge(
+/** The service as it runs, in this process; its worker is the compiled one. Its way to Kafka may lead through a proxy. */
+export async function startEdge(
   prefix: string,
-  { proxy, brokers = stores().kafkaBrokers.join(','), ...extra }: { proxy?: StoreProxy; brokers?: string; [key: string]: unknown } = {},
+  { proxy, brokers = stores().kafkaBrokers.join(','), dataDir, ...extra }: EdgeOptions = {},
 ): Promise<Edge> {
+  const folder = dataDir ?? (await mkdtemp(join(tmpdir(), 'baton-edge-')));
   const env = loadEnv(Env, {
     PORT: '0',
     KAFKA_BROKERS: brokers,
     TOPIC_PREFIX: prefix,
     CLICK_ID_KEYS,
     ADDRESS_HASH_KEY: 'cd'.repeat(32),
-    ...(extra as Record<string, string>),
+    DATA_DIR: folder,
+    LOG_LEVEL: 'silent',
+    ...(proxy ? { KAFKA_VIA: new URL(proxy.url).host } : {}),
+    ...extra,
   });
-  const context = { service: 'click-redirect', env, log, fatal: (reason: string) => fatal(reason) };
-  return serve(compose(context, proxy && through(proxy, prefix)), log);
+  const served = await serve(await compose({ service: 'click-redirect', env, log, fatal }), log);
+  return {
+    ...served,
+    dataDir: folder,
+    stop: async () => {
+      await served.stop();
+      if (dataDir === undefined) await rm(folder, { recursive: true, force: true });
+    },
+  };
+}
+export interface EdgeOptions {
+  readonly proxy?: StoreProxy;
+  readonly brokers?: string;
+  /** Kept when the edge stops. */
+  readonly dataDir?: string;
+  readonly [name: string]: unknown;
 }
 
 function fatal(reason: string): never {
   throw new Error(`fatal: ${reason}`);
 }
-
-const through = (proxy: StoreProxy, prefix: string): KafkaConnection => ({
-  client: new Kafka({
-    brokers: stores().kafkaBrokers,
-    clientId: 'click-redirect',
-    connectionTimeout: 1_000,
-    requestTimeout: 3_000,
-    enforceRequestTimeout: true,
-    retry: { initialRetryTime: 100, maxRetryTime: 1_000, retries: 3 },
-    logLevel: logLevel.NOTHING,
-    socketFactory: ({ onConnect }) => connect({ port: Number(new URL(proxy.url).port), host: '127.0.0.1' }, onConnect),
-  }),
-  prefix,
-  log,
-});
 
 export const link = (change: Partial<LinkData> = {}) => emit(LinkChanged, { ...LinkChanged.sample, ...change });
 export const program = (change: Partial<ProgramData> = {}) => emit(ProgramChanged, { ...ProgramChanged.sample, ...change });

@@ -12,14 +12,17 @@ export const SCOPES = [
   'rewards:read',
   'catalog:read',
   'catalog:write',
+  'deep_links:claim',
 ] as const;
 export type Scope = (typeof SCOPES)[number];
+/** One key has at most so many, as was published when there were no more. `deep_links:claim` is for keys that have nothing else: an app cannot keep a secret. */
+export const SCOPES_OF_KEY_MAX = 7;
 
 /** The digest of an API key: the key itself is shown once and kept by nobody. */
 export class ApiKeyData extends Entity {
   /** SHA-256 of the whole key, hex. */
   @Pattern(/^[0-9a-f]{64}$/) digest!: string;
-  @TextList(SCOPES.length, 64) scopes!: Scope[];
+  @TextList(SCOPES_OF_KEY_MAX, 64) scopes!: Scope[];
   /** Conversions of a test key do everything and never reach money. */
   @Flag() test!: boolean;
   @OneOf(['secret']) kind!: 'secret';

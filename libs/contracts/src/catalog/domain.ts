@@ -5,7 +5,7 @@ import { Entity, entityId, entityKey } from './entity';
 import { ANDROID_PACKAGE } from './program';
 
 /** A host name in lower case, without a port. */
-export const HOST = /^(?=.{1,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z0-9-]{2,63}$/;
+export const HOST = /^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z0-9-]{2,63}$/;
 
 /** What `/.well-known/apple-app-site-association` says of one app. */
 export class AppleApp {

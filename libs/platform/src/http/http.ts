@@ -5,6 +5,7 @@ import { DocumentBuilder, SwaggerModule } from '@nestjs/swagger';
 import type { ValidationError } from 'class-validator';
 import { DEPTH_MAX, depthOf, InvalidEvent, refuseForbiddenKeys } from '@baton/contracts';
 import { randomUUID } from 'node:crypto';
+import { createServer, type RequestListener, type Server } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { histogram, metricsContentType, metricsText } from '../run/metrics';
@@ -16,6 +17,9 @@ export type Http = NestFastifyApplication;
 
 export const BODY_MAX_BYTES = 64 * 1024;
 const KEYS_MAX = 256;
+const REQUEST_TIMEOUT_MS = 30_000;
+/** Fastify's own default: longer than the idle time of usual load balancers. */
+const KEEP_ALIVE_MS = 72_000;
 const REQUEST_ID = /^[A-Za-z0-9._-]{1,128}$/;
 
 /** Connections whose request may take longer than others do. Node asks once for each request, and leaves the answer to us. */
@@ -43,12 +47,14 @@ export async function createHttp(
 ): Promise<Http> {
   const adapter = new FastifyAdapter({
     bodyLimit: BODY_MAX_BYTES,
-    requestTimeout: 30_000,
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    keepAliveTimeout: KEEP_ALIVE_MS,
     forceCloseConnections: 'idle',
     genReqId: (request: { headers: Record<string, string | string[] | undefined> }) => {
       const given = request.headers['x-request-id'];
       return typeof given === 'string' && REQUEST_ID.test(given) ? given : randomUUID();
     },
+    ...(composition.front ? { serverFactory: behind(composition.front) } : {}),
     clientErrorHandler: (error, socket) => {
       if (error.code === 'ERR_HTTP_REQUEST_TIMEOUT' && patient.has(socket)) return;
       const body = JSON.stringify(problemBody(new Problem('malformed', `not a readable HTTP request (${error.code})`)));
@@ -80,6 +86,14 @@ export async function createHttp(
   composition.routes?.(http);
   await http.init();
   return http;
+}
+
+/** The answers that must cost no more than plain `node:http` are given before Fastify has a look. */
+function behind(front: NonNullable<Composition['front']>): (handler: RequestListener) => Server {
+  return (handler) =>
+    createServer({ requestTimeout: REQUEST_TIMEOUT_MS, keepAliveTimeout: KEEP_ALIVE_MS }, (request, response) => {
+      if (!front(request, response)) handler(request, response);
+    });
 }
 
 /** Stops accepting, lets what is in flight end, closes idle connections. */

@@ -6,7 +6,23 @@ import type { Log } from '../run/log';
 import type { Part } from '../run/run';
 import { failureOf } from './apply';
 import { type KafkaConnection, withAdmin, within } from './kafka';
-import { Watermarks } from './watermarks';
+import { type Head, Watermarks } from './watermarks';
+
+/** How far one partition has been read. */
+export interface FollowerPosition {
+  readonly clusterId: string;
+  readonly partition: number;
+  /** The next one to read. */
+  readonly offset: bigint;
+}
+
+/** For a picture that outlives the process: its position is kept with it. */
+export interface FollowerResume {
+  /** Where reading goes on. Null: nothing was read before. */
+  readonly from: { readonly clusterId: string; readonly next: ReadonlyMap<number, bigint> } | null;
+  /** The topic no longer holds what the position means: it was made anew, or lies in another cluster. Nothing more is applied. */
+  readonly onLost: (reason: string) => void;
+}
 
 export interface FollowerOptions {
   readonly kafka: KafkaConnection;
@@ -14,10 +30,15 @@ export interface FollowerOptions {
   /** Unprefixed; each process follows under a name of its own, so that every one of them sees everything. */
   readonly group: string;
   /** Events in their order, then the keys of tombstones: a tombstone is an entity's last word. The same event may come again. */
-  readonly apply: (events: readonly Received[], tombstoneKeys: readonly string[]) => void;
+  readonly apply: (events: readonly Received[], tombstoneKeys: readonly string[], read: FollowerPosition) => void;
   readonly log: Log;
-  /** `apply` threw: this process's picture is incomplete, and only reading anew from the beginning mends it. */
+  /**
+   * `apply` threw. A picture in memory is incomplete from now on, and only reading anew from the beginning mends it: end the process. One that
+   * was left as it was gets the same messages again.
+   */
   readonly onDead: (reason: string) => void;
+  /** Left out: each start reads from the beginning. */
+  readonly resume?: FollowerResume;
 }
 
 const CONFIRM_EVERY_MS = 1_000;
@@ -29,8 +50,8 @@ const STOP_MAX_MS = 5_000;
 const ALONE = { sessionTimeout: 6_000, rebalanceTimeout: 6_000, heartbeatInterval: 1_500 };
 
 /**
- * Reads a whole compacted topic into this process's memory and stays at its end, through any outage of the broker. Commits nothing: each
- * start reads from the beginning; after a lost connection it goes on where it was.
+ * Reads a whole compacted topic and stays at its end, through any outage of the broker. Commits nothing: each start reads from the beginning,
+ * or from the position that its user kept; after a lost connection it goes on where it was.
  */
 export class TopicFollower implements Part {
   readonly name: string;
@@ -42,10 +63,12 @@ export class TopicFollower implements Part {
   private readonly groupId: string;
   private readonly watermarks: Watermarks;
   private consumer: Consumer | null = null;
-  private targets: Map<number, bigint> | null = null;
-  private readonly positions = new Map<number, bigint>();
+  private targets: ReadonlyMap<number, bigint> | null = null;
+  private readonly positions: Map<number, bigint>;
+  private clusterId = '';
   private confirming: NodeJS.Timeout | undefined;
   private stopping = false;
+  private isLost = false;
   private readonly refused = counter('baton_follower_refused_total', 'Messages of a followed topic that could not be read', [
     'topic',
     'reason',
@@ -55,13 +78,14 @@ export class TopicFollower implements Part {
     this.name = `follower ${options.topic}`;
     this.groupId = `${options.kafka.prefix}${options.group}.${randomUUID()}`;
     this.watermarks = new Watermarks(options.kafka, options.topic);
+    this.positions = new Map(options.resume?.from?.next);
     this.caughtUp = new Promise((resolve) => {
       this.resolveCaughtUp = resolve;
     });
   }
 
   async start(): Promise<void> {
-    void this.join();
+    if (!this.options.resume) void this.join();
     this.confirm();
   }
 
@@ -129,14 +153,17 @@ export class TopicFollower implements Part {
   }
 
   private async eachBatch({ batch, heartbeat }: EachBatchPayload): Promise<void> {
+    const offset = BigInt(batch.lastOffset()) + 1n;
+    if (this.isLost || (this.options.resume && offset <= (this.positions.get(batch.partition) ?? 0n))) return;
     try {
       const { events, tombstones } = this.read(batch.messages);
-      this.options.apply(events, tombstones);
+      this.options.apply(events, tombstones, { clusterId: this.clusterId, partition: batch.partition, offset });
     } catch (error) {
-      // Passing over it would leave a hole that nobody sees: end, and read anew from the beginning.
       this.options.onDead(`applying ${this.options.topic} failed: ${failureOf(error).error}`);
+      // Passing over it would leave a hole that nobody sees.
+      throw error;
     }
-    this.positions.set(batch.partition, BigInt(batch.lastOffset()) + 1n);
+    this.positions.set(batch.partition, offset);
     this.checkCaughtUp();
     await heartbeat();
   }
@@ -167,7 +194,13 @@ export class TopicFollower implements Part {
   private confirm(): void {
     void (async () => {
       const askedMs = Date.now();
-      const ends = await this.watermarks.ask();
+      // Messages that come while the broker is asked lie beyond the end that it tells.
+      const before = new Map(this.positions);
+      const head = await this.watermarks.ask();
+      if (this.isLost || this.stopping) return;
+      const ends = head?.ends ?? null;
+      if (head && this.options.resume) this.meet(head, before, this.options.resume);
+      if (this.isLost) return;
       if (ends !== null) {
         this.targets ??= ends;
         this.checkCaughtUp();
@@ -176,6 +209,20 @@ export class TopicFollower implements Part {
       if (!this.stopping)
         this.confirming = setTimeout(() => this.confirm(), this.isCaughtUp || ends === null ? CONFIRM_EVERY_MS : CONFIRM_EVERY_MS / 10);
     })();
+  }
+
+  /** Compares the topic with what was kept of it, and begins to read once they are known to belong together. */
+  private meet({ clusterId, ranges }: Head, positions: ReadonlyMap<number, bigint>, { from, onLost }: FollowerResume): void {
+    const isFirst = this.clusterId === '';
+    const known = isFirst ? (from?.clusterId ?? clusterId) : this.clusterId;
+    this.clusterId = clusterId;
+    const reason =
+      known === clusterId ? strangeness(ranges, positions) : `it lies in cluster ${clusterId}, and what was read lay in ${known}`;
+    if (reason !== null) {
+      this.isLost = true;
+      this.confirmedMs = null;
+      onLost(`${this.options.topic}: ${reason}`);
+    } else if (isFirst) void this.join();
   }
 
   private checkCaughtUp(): void {
@@ -188,4 +235,13 @@ export class TopicFollower implements Part {
   private hasReached(ends: ReadonlyMap<number, bigint>): boolean {
     return [...ends].every(([partition, end]) => (this.positions.get(partition) ?? 0n) >= end);
   }
+}
+
+function strangeness(ranges: Head['ranges'], positions: ReadonlyMap<number, bigint>): string | null {
+  for (const [partition, next] of positions) {
+    const range = ranges.get(partition);
+    if (!range || next > range.high)
+      return `partition ${partition} ends at ${range?.high ?? 'nothing'}, and ${next} was reached before: it was made anew`;
+  }
+  return null;
 }

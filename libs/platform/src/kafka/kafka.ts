@@ -1,4 +1,6 @@
-import { type Admin, Kafka, logLevel } from 'kafkajs';
+import { connect } from 'node:net';
+import { connect as connectTls } from 'node:tls';
+import { type Admin, type ISocketFactory, Kafka, logLevel } from 'kafkajs';
 import type { Log } from '../run/log';
 
 export interface KafkaSettings {
@@ -7,6 +9,8 @@ export interface KafkaSettings {
   /** In front of every topic and group: environments that share a broker do not meet. */
   readonly prefix: string;
   readonly log: Log;
+  /** `host:port`: every connection goes there, whatever addresses the brokers name, as through a tunnel. */
+  readonly via?: string | undefined;
 }
 
 /** A way to one cluster. kafkajs stays behind this folder, so that it can be swapped. */
@@ -19,7 +23,7 @@ export interface KafkaConnection {
 /** Said while a broker starts, at ERROR, before kafkajs retries by itself. */
 const STARTING = /coordinator is loading|group coordinator is not available|The coordinator is not available|leadership election/i;
 
-export function connectKafka({ brokers, clientId, prefix, log }: KafkaSettings): KafkaConnection {
+export function connectKafka({ brokers, clientId, prefix, log, via }: KafkaSettings): KafkaConnection {
   const client = new Kafka({
     brokers: [...brokers],
     clientId,
@@ -27,6 +31,7 @@ export function connectKafka({ brokers, clientId, prefix, log }: KafkaSettings):
     requestTimeout: 10_000,
     enforceRequestTimeout: true,
     retry: { initialRetryTime: 200, maxRetryTime: 3_000, retries: 8 },
+    ...(via ? { socketFactory: through(via) } : {}),
     logLevel: logLevel.INFO,
     logCreator: () => (entry) => {
       const { message, error, ...rest } = entry.log as { message: string; error?: string; [key: string]: unknown };
@@ -42,6 +47,11 @@ export function connectKafka({ brokers, clientId, prefix, log }: KafkaSettings):
     },
   });
   return { client, prefix, log };
+}
+
+function through(via: string): ISocketFactory {
+  const [host = '', port = ''] = via.split(':');
+  return ({ ssl, onConnect }) => (ssl ? connectTls({ ...ssl, host, port: Number(port) }, onConnect) : connect({ host, port: Number(port) }, onConnect));
 }
 
 /** Runs one administrative piece of work on a connection of its own. */

@@ -1,5 +1,7 @@
 import type { TopicMessages } from 'kafkajs';
+import { installFastProduce } from './fast-produce';
 import type { KafkaConnection } from './kafka';
+import { partitioner } from './partitioner';
 
 /** One producer id at the broker, from connecting to the first failure. */
 export interface ProducerSession {
@@ -15,7 +17,9 @@ const ABANDON_MS = 1_000;
  * whatever an abandoned session still does, its connection is closed once more when that is over.
  */
 export function openSession({ client }: KafkaConnection): ProducerSession {
+  installFastProduce();
   const producer = client.producer({
+    createPartitioner: partitioner,
     idempotent: true,
     maxInFlightRequests: 1,
     allowAutoTopicCreation: false,

@@ -34,6 +34,15 @@ describe('errors of Postgres', () => {
     ['P0001', 'passes'],
   ])('%s: %s', (sqlState, kind) => expect(kindOf(raw(sqlState, 'whatever'))).toBe(kind));
 
+  it('a row that met the attaching of its partition is written anew; a check of a message is not', () => {
+    expect(kindOf(raw('23514', 'new row for relation "outbox_default" violates partition constraint'))).toBe('serialisation');
+    for (const text of [
+      'new row for relation "facts" violates check constraint "amount"',
+      'x new row for relation "outbox_default" violates partition constraint',
+    ])
+      expect(kindOf(raw('23514', text))).toBe('passes');
+  });
+
   it('never takes the words of a visitor for an outage', () => {
     for (const words of ['Connection terminated', 'Query read timeout', 'terminating connection 08006', 'read ECONNRESET', '57P01']) {
       expect(kindOf(raw('22P02', `invalid input syntax for type uuid: "${words}"`))).toBe('passes');

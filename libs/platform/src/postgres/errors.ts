@@ -50,7 +50,8 @@ export const isCollision = (error: unknown): boolean =>
 function kindOf(error: unknown): string | undefined {
   const layers = layersOf(error);
   const sqlState = layers.map(sqlStateOf).find((code) => code !== undefined);
-  if (sqlState !== undefined) return lookUp(SQLSTATES, sqlState);
+  if (sqlState !== undefined)
+    return lookUp(SQLSTATES, sqlState) ?? (sqlState === '23514' && layers.some(isMovedRow) ? 'serialisation' : undefined);
   for (const { code, kind } of layers) {
     const found = lookUp(NAMES, code) ?? lookUp(NAMES, kind);
     if (found !== undefined) return found;
@@ -63,6 +64,14 @@ function kindOf(error: unknown): string | undefined {
   return undefined;
 }
 
+/**
+ * A row on its way into the outbox's default partition while the partition of its hour was being attached: written anew, it finds the right
+ * one. The server's own words, from their beginning: a message's data cannot stand there.
+ */
+const isMovedRow = ({ message, originalMessage }: Layer): boolean =>
+  [message, originalMessage].some((text) => typeof text === 'string' && MOVED_ROW.test(text));
+const MOVED_ROW = /^new row for relation "outbox_default" violates partition constraint/;
+
 interface Layer {
   readonly name?: unknown;
   readonly code?: unknown;
@@ -70,6 +79,7 @@ interface Layer {
   readonly originalCode?: unknown;
   readonly severity?: unknown;
   readonly message?: unknown;
+  readonly originalMessage?: unknown;
 }
 
 const LAYERS_MAX = 12;

@@ -1,8 +1,8 @@
 import { collectDefaultMetrics, Counter, Gauge, Histogram, register } from 'prom-client';
 
 /** One registry a process; asking for a name again gives the same metric, so that two consumers of one process share it. */
-export const counter = (name: string, help: string, labelNames: string[] = []): Counter =>
-  (register.getSingleMetric(name) as Counter | undefined) ?? new Counter({ name, help, labelNames });
+export const counter = (name: string, help: string, labelNames: string[] = [], collect?: (this: Counter) => void): Counter =>
+  (register.getSingleMetric(name) as Counter | undefined) ?? new Counter({ name, help, labelNames, ...(collect ? { collect } : {}) });
 export const gauge = (name: string, help: string, labelNames: string[] = [], collect?: (this: Gauge) => void | Promise<void>): Gauge =>
   (register.getSingleMetric(name) as Gauge | undefined) ?? new Gauge({ name, help, labelNames, ...(collect ? { collect } : {}) });
 export const histogram = (
@@ -17,5 +17,12 @@ export function startMetrics(service: string): void {
   collectDefaultMetrics();
 }
 
-export const metricsText = (): Promise<string> => register.metrics();
+/** Metrics of another thread, by names that this one does not use. */
+export function addMetricsSource(source: () => Promise<string>): void {
+  sources.push(source);
+}
+const sources: (() => Promise<string>)[] = [];
+
+export const metricsText = async (): Promise<string> =>
+  [await register.metrics(), ...(await Promise.all(sources.map((source) => source())))].join('\n');
 export const metricsContentType = register.contentType;

@@ -1,4 +1,5 @@
 import 'reflect-metadata';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { type DynamicModule, Module, type Provider, type Type } from '@nestjs/common';
 import { closeHttp, createHttp, type Http } from '../http/http';
 import { type BaseEnv, EnvError, loadEnv } from './env';
@@ -23,6 +24,8 @@ export interface Composition {
   readonly status?: () => Record<string, unknown>;
   /** Routes that answer before the framework. */
   readonly routes?: (http: Http) => void;
+  /** Answers what must cost next to nothing, before everything else; false leaves the request to the framework. Never throws. */
+  readonly front?: (request: IncomingMessage, response: ServerResponse) => boolean;
   readonly openApi?: {
     readonly title: string;
     readonly description: string;
