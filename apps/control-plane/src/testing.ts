@@ -85,11 +85,17 @@ export async function furnished(
   harness: Harness,
   name = 'Acme',
 ): Promise<{ tenantId: string; programId: string; partnerId: string; call: Call }> {
-  const tenantId = (await harness.operator()('POST', '/v1/tenants', { name })).body.id as string;
+  const tenantId = made(await harness.operator()('POST', '/v1/tenants', { name }));
   const call = harness.operator(tenantId);
-  const programId = (await call('POST', '/v1/programs', { name: 'Spring', destination_hosts: ['shop.example'] })).body.id as string;
-  const partnerId = (await call('POST', '/v1/partners', { name: 'The Garden Blog' })).body.id as string;
+  const programId = made(await call('POST', '/v1/programs', { name: 'Spring', destination_hosts: ['shop.example'] }));
+  const partnerId = made(await call('POST', '/v1/partners', { name: 'The Garden Blog' }));
   return { tenantId, programId, partnerId, call };
+}
+
+function made({ status, body }: Answer): string {
+  // Without it a busy store would show much later, as something else.
+  if (status !== 201) throw new Error(`not furnished: ${status} ${JSON.stringify(body)}`);
+  return body.id as string;
 }
 
 /** What was last said to the world about an entity, as text. */
