@@ -107,8 +107,9 @@ export async function compose(context: Context<Env>): Promise<Composition> {
     },
     stop: async () => {
       clearInterval(ticking);
-      worker.counted(counts.takeChanged());
       await spool.close();
+      // The last facts are counted once they are on disk.
+      worker.counted(counts.takeChanged());
     },
     unready: () => (env.SPOOL_UNREADY ? spool.unready() : undefined),
   };

@@ -69,7 +69,7 @@ export class RedirectController {
     if (method !== 'GET' && method !== 'HEAD') return false;
     const queryAt = url.indexOf('?');
     const path = queryAt < 0 ? url : url.slice(0, queryAt);
-    const { catalog, log } = this.options;
+    const { catalog } = this.options;
     try {
       const domain = this.domainOf(request.headers.host);
       if (domain && path === '/') return this.root(response, domain);
@@ -83,11 +83,15 @@ export class RedirectController {
       else if (!path.startsWith(PREFIX)) return false;
       else this.unknown(response, 'link_unknown');
     } catch (error) {
-      log.error({ err: error }, 'a visitor could not be answered');
-      if (response.headersSent) response.destroy();
-      else this.refuse(response, new Problem('internal', 'This is our fault. Try again in a moment.'), 'internal');
+      this.fail(response, error);
     }
     return true;
+  }
+
+  private fail(response: ServerResponse, error: unknown): void {
+    this.options.log.error({ err: error }, 'a visitor could not be answered');
+    if (response.headersSent) response.destroy();
+    else this.refuse(response, new Problem('internal', 'This is our fault. Try again in a moment.'), 'internal');
   }
 
   private visit(request: IncomingMessage, response: ServerResponse, found: Found, domain: CatalogDomain | undefined, atMs: number): void {
@@ -112,12 +116,17 @@ export class RedirectController {
       return this.send(visit, plain, 'head', false);
     }
     this.record(visit, landing, plain, false, (clickId, shed) => {
-      if (clickId === null) {
-        this.options.shed.add(shed ?? 'internal');
-        return this.send(visit, plain, 'shed', false);
+      try {
+        if (clickId === null) {
+          this.options.shed.add(shed ?? 'internal');
+          return this.send(visit, plain, 'shed', false);
+        }
+        const url = render(landing, values, clickId);
+        if (!this.openApp(visit, url, clickId)) this.send(visit, url, 'click', visit.isNewVisitor);
+      } catch (error) {
+        // The disk answers later than `front` returns: nobody else would answer the visitor.
+        this.fail(visit.response, error);
       }
-      const url = render(landing, values, clickId);
-      if (!this.openApp(visit, url, clickId)) this.send(visit, url, 'click', visit.isNewVisitor);
     });
   }
 

@@ -16,6 +16,7 @@ import {
 
 const TENANT = '11111111-1111-4111-8111-111111111111';
 const SPRING = 'https://shop.example/spring?utm_source=partner&utm_medium=referral&utm_campaign=spring';
+const COOKIE = /^baton_vid=[A-Za-z0-9_-]{22}; Path=\/; Max-Age=34164000; HttpOnly; Secure; SameSite=Lax$/;
 const notYet = (clickId: string | null): never => {
   throw new Error(`no click ${clickId} in the topic`);
 };
@@ -35,6 +36,13 @@ describe('a visitor follows a link', () => {
     await Promise.all([reached(edge, version), reached(second, version)]);
   };
   const recorded = (clickId: string | null) => eventually(() => cluster.clicks.find((c) => c.clickId === clickId) ?? notYet(clickId));
+
+  /** Clicks in the topic, once nothing is on its way any more. */
+  const clicksInTopic = async (): Promise<number> => {
+    for (const at of [edge, second])
+      await eventually(async () => (JSON.parse((await visit(at, '/readyz')).body) as { spool_backlog_bytes: number }).spool_backlog_bytes === 0);
+    return cluster.countOf(TOPICS.clicks);
+  };
 
   beforeAll(async () => {
     cluster = await startCluster();
@@ -57,18 +65,19 @@ describe('a visitor follows a link', () => {
     await cluster?.close();
   }, 60_000);
 
-  it('and arrives with a signed click id that Kafka has before the answer leaves', async () => {
-    const before = await cluster.countOf(TOPICS.clicks);
+  it('and arrives with a signed click id, which reaches Kafka once, and with a cookie of the site’s own', async () => {
+    const before = await clicksInTopic();
     const answer = await visit(edge, '/r/garden-spring?sid=caf%C3%A9&sub2=b&utm_source=raw&other=1', {
       headers: { referer: 'https://blog.example/post', 'accept-language': 'de-AT,de;q=0.9' },
     });
-    expect(await cluster.countOf(TOPICS.clicks)).toBe(before + 1);
+    expect(await clicksInTopic()).toBe(before + 1);
     const clickId = clickIdIn(answer) as string;
     expect([answer.status, answer.location]).toEqual([302, `${SPRING}&click_id=${clickId}`]);
     expect(answer.headers).toMatchObject({
       'cache-control': 'no-store',
       'referrer-policy': 'strict-origin-when-cross-origin',
       'x-robots-tag': 'noindex',
+      'set-cookie': [expect.stringMatching(COOKIE) as string],
     });
     expect(verifyClickId(parseClickIdKeys(CLICK_ID_KEYS).keys, TENANT, clickId)).toMatchObject({ kind: 'valid', id: { linkNumber: 1 } });
     expect(await recorded(clickId)).toMatchObject({
@@ -101,10 +110,22 @@ describe('a visitor follows a link', () => {
     await eventually(() => answers.every((a) => cluster.clicks.some((c) => c.clickId === clickIdIn(a))));
   });
 
-  it('HEAD redirects without an id and without a click', async () => {
-    const before = await cluster.countOf(TOPICS.clicks);
-    const answer = await visit(edge, '/r/garden-spring', { method: 'HEAD' });
-    expect([answer.status, answer.location, answer.body, await cluster.countOf(TOPICS.clicks)]).toEqual([302, SPRING, '', before]);
+  it('HEAD redirects without an id, and is recorded as what it is', async () => {
+    const before = await clicksInTopic();
+    const answer = await visit(edge, '/r/garden-spring?sid=head', { method: 'HEAD' });
+    expect([answer.status, answer.location, answer.body, answer.headers['set-cookie']]).toEqual([302, SPRING, '', undefined]);
+    const click = await eventually(() => cluster.clicks.find(({ subIds }) => subIds['sid'] === 'head') ?? notYet(null));
+    expect(click).toMatchObject({ head: true, prefetch: true });
+    expect(await clicksInTopic()).toBe(before + 1);
+  });
+
+  it('a visitor who comes again keeps the cookie', async () => {
+    const first = await visit(edge, '/r/garden-spring');
+    const [cookie = ''] = (first.headers['set-cookie'] as string[]).map((text) => text.split(';')[0] as string);
+    const again = await visit(second, '/r/garden-spring', { headers: { cookie: `other=1; ${cookie}` } });
+    expect(again.headers['set-cookie']).toBeUndefined();
+    const [one, two] = [await recorded(clickIdIn(first)), await recorded(clickIdIn(again))];
+    expect([one.visitorId, two.visitorId]).toEqual([cookie.slice('baton_vid='.length), one.visitorId]);
   });
 
   it('bots and prefetches are redirected, and recorded as what they are', async () => {
@@ -151,7 +172,7 @@ describe('a visitor follows a link', () => {
     '/r/%2e%2e%2f%0d%0aSet-Cookie:a=b',
   ])('%s injects nothing', async (path) => {
     const answer = await visit(edge, path);
-    expect(answer.headers['set-cookie']).toBeUndefined();
+    for (const cookie of answer.headers['set-cookie'] ?? []) expect(cookie).toMatch(COOKIE);
     if (answer.status === 302) expect(answer.location).toBe(`${SPRING}&click_id=${clickIdIn(answer)}`);
     else expect(answer.status).toBe(404);
   });
@@ -164,9 +185,9 @@ describe('a visitor follows a link', () => {
     await publish(
       program({ version: 3, validFrom: '2026-02-02T00:00:00.000Z', state: 'disabled', fallbackUrl: 'https://shop.example/closed' }),
     );
-    const before = await cluster.countOf(TOPICS.clicks);
+    const before = await clicksInTopic();
     expect((await visit(edge, '/r/garden-spring')).location).toBe('https://shop.example/closed');
-    expect(await cluster.countOf(TOPICS.clicks)).toBe(before);
+    expect(await clicksInTopic()).toBe(before);
     await publish(program({ version: 4, validFrom: '2026-02-03T00:00:00.000Z', landingParam: 'ref', utm: {} }));
     expect((await visit(edge, '/r/garden-spring')).location).toMatch(/^https:\/\/shop\.example\/spring\?ref=[A-Za-z0-9_-]{32}$/);
   });

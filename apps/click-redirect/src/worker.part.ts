@@ -75,6 +75,7 @@ export class WorkerThread implements Part {
 
   /** The worker's metrics; empty when it does not answer. */
   metrics(): Promise<string> {
+    if (!this.worker) return Promise.resolve('');
     const id = Math.max(0, ...this.asked.keys()) + 1;
     return new Promise((resolve) => {
       const timer = setTimeout(() => this.asked.get(id)?.(''), METRICS_WAIT_MS);

@@ -16,7 +16,8 @@ export class ClickCounts {
   }
 
   learn(totals: readonly Counted[]): void {
-    for (const { linkNumber, count } of totals) this.others.set(linkNumber, count);
+    // Counts never fall: a worker that began anew reads old ones first.
+    for (const { linkNumber, count } of totals) this.others.set(linkNumber, Math.max(count, this.others.get(linkNumber) ?? 0));
   }
 
   /** Own counts that changed since the last call. */

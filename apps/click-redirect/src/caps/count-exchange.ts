@@ -26,7 +26,7 @@ export class CountExchange implements Part {
   private readonly totals = new Map<number, number>();
   private readonly own = new Map<number, Counted>();
   private readonly published = new Map<number, number>();
-  private isPublishing = false;
+  private publishing: Promise<void> | null = null;
   private timer: NodeJS.Timeout | undefined;
 
   constructor(private readonly options: CountExchangeOptions) {
@@ -47,6 +47,8 @@ export class CountExchange implements Part {
 
   async stop(): Promise<void> {
     clearInterval(this.timer);
+    // What is on its way may lack the last counts.
+    await this.publishing;
     await this.publish();
     await this.follower.stop();
   }
@@ -71,11 +73,16 @@ export class CountExchange implements Part {
     if (touched.size > 0) this.options.onTotals([...touched.values()]);
   }
 
-  private async publish(): Promise<void> {
-    if (this.isPublishing) return;
+  private publish(): Promise<void> {
+    this.publishing ??= this.publishChanged().finally(() => {
+      this.publishing = null;
+    });
+    return this.publishing;
+  }
+
+  private async publishChanged(): Promise<void> {
     const changed = [...this.own.values()].filter(({ linkNumber, count }) => count !== this.published.get(linkNumber));
     if (changed.length === 0) return;
-    this.isPublishing = true;
     try {
       const { replicaId, now, producer } = this.options;
       const changedAt = new Date(now()).toISOString();
@@ -88,8 +95,6 @@ export class CountExchange implements Part {
       for (const { linkNumber, count } of changed) this.published.set(linkNumber, count);
     } catch {
       // Sent with the next tick: until then other replicas count without us.
-    } finally {
-      this.isPublishing = false;
     }
   }
 }

@@ -114,9 +114,7 @@ export class Shipper implements Part {
   private async pass(durable: number, sealed: number): Promise<boolean> {
     const { disk, tide } = this.options;
     this.isFull = false;
-    // A segment that begins where nothing is durable may be taken back by the writer yet.
-    const isThere = (base: number): boolean => base < sealed || (base === sealed && base < durable);
-    const base = this.position.base >= 0 ? this.position.base : segmentBases(await disk.list()).find(isThere);
+    const base = this.position.base >= 0 ? this.position.base : segmentBases(await disk.list()).find((each) => each <= sealed);
     if (base === undefined) {
       tide.shipped = durable;
       return false;
