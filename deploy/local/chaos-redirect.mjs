@@ -63,7 +63,7 @@ async function main(args) {
     mkdirSync(FOLDER, { recursive: true });
     world = await step('two replicas of the edge, and what the line needs', () => makeWorld(options, checks));
     for (const name of options.only) await PHASES[name](world);
-    await step('every id of the whole run', () => verifyIds(world, 'at the end: '));
+    if (options.only.at(-1) !== 'outage') await step('every id of the whole run', () => verifyIds(world, 'at the end: '));
   } catch (error) {
     failWith(error);
     checks.add('the run came to its end', false, error.message.split('\n')[0]);
