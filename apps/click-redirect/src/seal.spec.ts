@@ -1,4 +1,5 @@
-import { parseClickIdKeys, verifyClickId } from '@baton/contracts';
+import { createHmac } from 'node:crypto';
+import { mintClickId, parseClickIdKeys, verifyClickId } from '@baton/contracts';
 import { parseAddress } from './domain/address';
 import { KeyedSeal } from './seal';
 
@@ -26,5 +27,20 @@ describe('what needs a secret', () => {
     expect(new KeyedSeal(keys, Buffer.alloc(32, 6)).addressHash(tenant, parseAddress('203.0.113.9')!)).not.toBe(
       hash(tenant, '203.0.113.9'),
     );
+  });
+
+  it('signs and hashes by HMAC-SHA256 as the runtime has it', () => {
+    const key = Buffer.from('0123456789abcdef'.repeat(4), 'hex');
+    const another = new KeyedSeal(keys, key);
+    for (const ip of ['203.0.113.9', '2001:db8::1', '0.0.0.0']) {
+      const address = parseAddress(ip)!;
+      const expected = createHmac('sha256', key).update(tenant).update(Uint8Array.from(address)).digest('hex').slice(0, 32);
+      expect(another.addressHash(tenant, address)).toBe(expected);
+    }
+    for (const tenantId of [tenant, other, tenant]) {
+      const id = another.mint(tenantId, 2 ** 40 - 1, 1_800_000_000_123);
+      const nonce = Buffer.from(id, 'base64url').readUInt32BE(12);
+      expect(id).toBe(mintClickId(keys.keys, tenantId, { keyId: 3, linkNumber: 2 ** 40 - 1, occurredAtMs: 1_800_000_000_123, nonce }));
+    }
   });
 });
