@@ -4,7 +4,7 @@ import { givenTraceparent, histogram, type Log, Problem, problemBody } from '@ba
 import type { ClickCounts } from './caps/click-counts';
 import type { CatalogDomain, CatalogLink, CatalogReader, Found } from './catalog/catalog.reader';
 import { type Address, networkOf } from './domain/address';
-import { clickText, linkText, placeText } from './domain/click';
+import { clickText, landingText, linkText, placeText } from './domain/click';
 import { decide, type Decision, type Refusal } from './domain/decision';
 import { type Landing, type MacroValues, render } from './domain/landing';
 import { mergedSubIds, NOTHING_PASSED, type Passed, readQuery } from './domain/query';
@@ -57,6 +57,7 @@ const CLICK_KIND = 0;
 /** `GET /r/:slug`, and `/:slug` under a tenant's own domain, answered before the framework. */
 export class RedirectController {
   private readonly linkTexts = new WeakMap<CatalogLink, string>();
+  private readonly landingTexts = new WeakMap<Landing, string>();
   private readonly placeTexts = new WeakMap<Place, string>();
   private instant = { atMs: 0, text: new Date(0).toISOString() };
   private readonly seconds = histogram('baton_redirect_seconds', 'Time from a request for a link to its answer');
@@ -152,8 +153,7 @@ export class RedirectController {
         agent: visit.agentText,
         place: this.placeTextOf(visit.place),
         subIds: visit.subIds,
-        destination,
-        utm: plan.utm,
+        landing: this.landingTextOf(landing, destination, plan.utm),
         rawUtm: visit.passed.rawUtm,
         drifted: landing.rawUtm,
         prefetch,
@@ -213,6 +213,13 @@ export class RedirectController {
   private linkTextOf(link: CatalogLink): string {
     let text = this.linkTexts.get(link);
     if (text === undefined) this.linkTexts.set(link, (text = linkText(link)));
+    return text;
+  }
+
+  private landingTextOf(landing: Landing, destination: string, utm: Readonly<Record<string, string>>): string {
+    if (landing.needsValues) return landingText(destination, utm);
+    let text = this.landingTexts.get(landing);
+    if (text === undefined) this.landingTexts.set(landing, (text = landingText(destination, utm)));
     return text;
   }
 

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { ClickRecorded, type ClickRecordedData, emit, encode, mintClickId, parse, peekClickId, validated } from '@baton/contracts';
-import { agentText, clickText, linkText, placeText } from './click';
+import { agentText, clickText, landingText, linkText, placeText } from './click';
 import { mergedSubIds, readQuery } from './query';
 import { isPrefetch, languageOf, readAgent, referrerHostOf } from './visitor';
 
@@ -43,8 +43,7 @@ describe('the fact of a click', () => {
             agent: agentText(readAgent(headers['user-agent']), null),
             place: placeText({ country: 'AT', asn: 64_496, hosting: true, vpn: false }),
             subIds: mergedSubIds(subIds, passed.subIds),
-            destination,
-            utm,
+            landing: landingText(destination, utm),
             rawUtm: passed.rawUtm,
             drifted: utm,
             prefetch: isPrefetch(headers),

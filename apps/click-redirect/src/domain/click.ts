@@ -4,7 +4,7 @@ import type { Agent } from './visitor';
 const DESTINATION_MAX_LENGTH = 2048;
 const RAW_UTM_MAX = 10;
 
-/** What is known of one click. Texts made by `linkText`, `agentText` and `placeText` are made once for many clicks. */
+/** What is known of one click. Texts made by `linkText`, `agentText`, `placeText` and `landingText` are made once for many clicks. */
 export interface ClickText {
   readonly clickId: string;
   readonly occurredAt: string;
@@ -12,10 +12,8 @@ export interface ClickText {
   readonly agent: string;
   readonly place: string;
   readonly subIds: Readonly<Record<string, string>>;
-  /** Without the click id. */
-  readonly destination: string;
-  /** UTM values: those put on the destination, those of the visitor's request, and those of the stored destination that gave way. */
-  readonly utm: Readonly<Record<string, string>>;
+  readonly landing: string;
+  /** UTM values of the visitor's request, and those of the stored destination that gave way. */
   readonly rawUtm: Readonly<Record<string, string>>;
   readonly drifted: Readonly<Record<string, string>>;
   readonly prefetch: boolean;
@@ -34,11 +32,9 @@ export interface ClickText {
  * a link, a browser or a network. A property test reads it back through the contract.
  */
 export function clickText(of: ClickText): string {
-  const { destination } = of;
   let text = `${of.link},"clickId":"${of.clickId}","occurredAt":"${of.occurredAt}","prefetch":${of.prefetch || of.head}${of.agent}${of.place}`;
   text += isFilled(of.subIds) ? `,"subIds":${JSON.stringify(of.subIds)}` : ',"subIds":{}';
-  // Our own parameters may have made it longer than the contract takes; the record is for people, not for sending.
-  text += `,"destination":${JSON.stringify(destination.length > DESTINATION_MAX_LENGTH ? destination.slice(0, DESTINATION_MAX_LENGTH) : destination)}`;
+  text += of.landing;
   if (of.head) text += ',"head":true';
   if (of.network !== null) text += `,"network":"${of.network}"`;
   if (of.addressHash !== null) text += `,"addressHash":"${of.addressHash}"`;
@@ -46,7 +42,6 @@ export function clickText(of: ClickText): string {
   if (of.language !== null) text += `,"language":"${of.language}"`;
   if (of.visitorId !== null) text += `,"visitorId":"${of.visitorId}"`;
   if (of.host !== null) text += `,"host":"${of.host}"`;
-  if (isFilled(of.utm)) text += `,"utm":${JSON.stringify(of.utm)}`;
   if (isFilled(of.rawUtm) || isFilled(of.drifted)) text += `,"rawUtm":${JSON.stringify(rawUtmOf(of.rawUtm, of.drifted))}`;
   return `${text}}`;
 }
@@ -72,6 +67,13 @@ export const placeText = ({
   vpn: boolean;
 }): string =>
   `${country === null ? '' : `,"country":"${country}"`}${asn === null ? '' : `,"asn":${asn},"hosting":${hosting},"vpn":${vpn}`}`;
+
+/** `destination`: without the click id. `utm`: the values that were put on it. */
+export function landingText(destination: string, utm: Readonly<Record<string, string>>): string {
+  // Our own parameters may have made it longer than the contract takes; the record is for people, not for sending.
+  const text = `,"destination":${JSON.stringify(destination.slice(0, DESTINATION_MAX_LENGTH))}`;
+  return isFilled(utm) ? `${text},"utm":${JSON.stringify(utm)}` : text;
+}
 
 /** The visitor's own stand before those of the destination. */
 function rawUtmOf(ofVisitor: Readonly<Record<string, string>>, drifted: Readonly<Record<string, string>>): Record<string, string> {
