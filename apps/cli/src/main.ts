@@ -3,6 +3,7 @@ import { Command } from 'commander';
 import { registerDatabase } from './database';
 import { registerDlq } from './dlq';
 import { registerEvents } from './events';
+import { registerLinks } from './links';
 import { registerTopics } from './topics';
 
 const program = new Command('baton')
@@ -13,6 +14,7 @@ registerDatabase(program);
 registerTopics(program);
 registerDlq(program);
 registerEvents(program);
+registerLinks(program);
 
 program.parseAsync().catch((error: unknown) => {
   console.error(`baton: ${error instanceof Error ? error.message : String(error)}`);

@@ -10,8 +10,13 @@ import {
   type TransactingClient,
 } from '@baton/platform';
 import { ApiKeyController } from './api-key.controller';
+import { BulkController } from './bulk.controller';
+import { BULK_PATHS } from './bulk-openapi';
+import { LinkImport } from './bulk-import';
 import { CallerGuard } from './caller';
 import { CatalogStore, type CatalogTx, PgCatalogStore } from './catalog.store';
+import { ConventionController } from './convention.controller';
+import { DomainController } from './domain.controller';
 import type { Env } from './env';
 import { PrismaClient } from './generated/client';
 import { LinkController } from './link.controller';
@@ -19,6 +24,7 @@ import { LinkMint } from './link-mint';
 import { PartnerController } from './partner.controller';
 import { PlanController } from './plan.controller';
 import { ProgramController } from './program.controller';
+import { QrController } from './qr.controller';
 import { ReferrerController } from './referrer.controller';
 import { TenantController } from './tenant.controller';
 
@@ -37,6 +43,10 @@ export async function compose({ service, env, log }: Context<Env>): Promise<Comp
   const relay = new OutboxRelay({ service, url: env.DATABASE_URL, database: worker, producer, log });
   const catalog = new PgCatalogStore({ database: api, now, wake: () => relay.wake() });
 
+  const guard = new CallerGuard(catalog, env.ADMIN_KEY, now);
+  const mint = new LinkMint(env.PUBLIC_URL);
+  const bulk = new BulkController({ guard, imports: new LinkImport(catalog, mint), log });
+
   const databases: Part = {
     name: 'postgres',
     unready: () =>
@@ -53,18 +63,23 @@ export async function compose({ service, env, log }: Context<Env>): Promise<Comp
       PartnerController,
       ReferrerController,
       LinkController,
+      QrController,
+      ConventionController,
+      DomainController,
       PlanController,
       ApiKeyController,
     ],
     providers: [
       { provide: CatalogStore, useValue: catalog },
-      { provide: LinkMint, useValue: new LinkMint(env.PUBLIC_URL) },
-      { provide: APP_GUARD, useValue: new CallerGuard(catalog, env.ADMIN_KEY, now) },
+      { provide: LinkMint, useValue: mint },
+      { provide: APP_GUARD, useValue: guard },
     ],
     parts: [databases, { name: 'producer', stop: () => producer.close() }, relay],
+    routes: (http) => bulk.routes(http),
     openApi: {
       title: 'Baton control plane',
-      description: 'What was agreed: tenants, programs, partners and referring customers, links, reward plans, API keys.',
+      description: 'What was agreed: tenants, programs, partners and referring customers, links and their domains, reward plans, API keys.',
+      paths: BULK_PATHS(),
     },
   };
 }

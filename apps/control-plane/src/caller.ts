@@ -48,7 +48,13 @@ export class CallerGuard implements CanActivate {
   }
 
   async canActivate(context: ExecutionContext): Promise<boolean> {
-    const request = context.switchToHttp().getRequest<CallingRequest>();
+    const isPlatform = Reflect.getMetadata(PLATFORM, context.getHandler()) === true;
+    await this.admit(context.switchToHttp().getRequest<CallingRequest>(), isPlatform);
+    return true;
+  }
+
+  /** Notes on the request who calls and for which tenant; throws the problem if they may not. */
+  private async admit(request: CallingRequest, isPlatform: boolean): Promise<void> {
     const caller = await this.callerOf(request.headers['authorization']);
     const named = request.headers['baton-tenant'];
     request.caller = caller;
@@ -58,10 +64,16 @@ export class CallerGuard implements CanActivate {
       if (!caller.scopes.includes(needed))
         throw new Problem('scope_missing', `This needs the scope ${needed}; the key has ${caller.scopes.join(', ') || 'none'}.`);
       request.tenantId = caller.tenantId;
-    } else if (!Reflect.getMetadata(PLATFORM, context.getHandler())) {
+    } else if (!isPlatform) {
       request.tenantId = await this.namedTenant(named);
     }
-    return true;
+  }
+
+  /** For a route outside Nest: whose data the request is about. */
+  async tenantFor({ method, headers }: { method: string; headers: CallingRequest['headers'] }): Promise<string> {
+    const request: CallingRequest = { method, headers };
+    await this.admit(request, false);
+    return request.tenantId as string;
   }
 
   private async callerOf(authorization: string | string[] | undefined): Promise<Caller> {

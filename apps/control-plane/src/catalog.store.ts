@@ -43,6 +43,8 @@ export abstract class CatalogStore {
   abstract read<A>(tenantId: string, work: (tx: CatalogTx) => Promise<A>): Promise<A>;
   /** Outside tenancy: the digests of API keys. */
   abstract untenanted<A>(work: (tx: CatalogTx) => Promise<A>): Promise<A>;
+  /** What a change made now would be stamped with: RFC 3339, UTC, milliseconds. */
+  abstract now(): string;
   /** The version of the newest change. */
   abstract version(): Promise<number>;
 }
@@ -95,6 +97,10 @@ export class PgCatalogStore extends CatalogStore {
     return this.parts.database.untenanted(work);
   }
 
+  now(): string {
+    return this.parts.now().toISOString();
+  }
+
   async version(): Promise<number> {
     const { version } = await this.untenanted((tx) => tx.catalogClock.findUniqueOrThrow({ where: { id: 1 } }));
     return Number(version);
@@ -110,7 +116,7 @@ export class PgCatalogStore extends CatalogStore {
     const [clock] = await tx.$queryRawUnsafe<{ version: bigint }[]>('SELECT version FROM catalog_clock WHERE id = 1 FOR UPDATE');
     if (!clock) throw new Error('catalog_clock has no row: the migrations of control-plane were not applied as they are');
     let version = Number(clock.version);
-    const { answer, events } = await work(tx, { tenantId, at: this.parts.now().toISOString(), version: () => ++version });
+    const { answer, events } = await work(tx, { tenantId, at: this.now(), version: () => ++version });
     if (events.length > 0) {
       await tx.$executeRawUnsafe('UPDATE catalog_clock SET version = $1::bigint WHERE id = 1', version);
       await writeOutbox(tx, events, traceparent);

@@ -2,7 +2,8 @@ import type { LinkData, PartnerData, ProgramData } from '@baton/contracts';
 import { Problem } from '@baton/platform';
 import { randomInt } from 'node:crypto';
 import type { CatalogTx, Change } from './catalog.store';
-import { destinationOf } from './domain/destination';
+import { termsAt } from './domain/destination';
+import { type Agreed, checkLink, type LinkProblem, type LinkWords } from './domain/link';
 import { shareUrl } from './domain/share-url';
 import { firstVersion } from './domain/stamp';
 import { stampOf } from './edge';
@@ -10,11 +11,10 @@ import { links } from './link.store';
 import { partners } from './partner.store';
 import { programs } from './program.store';
 
-export interface LinkWish {
+export interface LinkWish extends Agreed {
   readonly id: string;
   readonly programId: string;
   readonly partnerId: string;
-  readonly destination: string;
   /** Absent: a random one. */
   readonly slug?: string | undefined;
   readonly subIds: Record<string, string>;
@@ -36,39 +36,69 @@ export class LinkMint {
     for (let attempt = 1; attempt <= ATTEMPTS_MAX; attempt++) {
       const link = { ...head, slug: slug ?? randomSlug() };
       if (await links.add(tx, link, referral)) return link;
+      if (await links.find(tx, change.tenantId, id)) throw new Problem('conflict');
       if (slug) throw new Problem('slug_taken', `The slug "${slug}" is in use. Choose another, or leave it out to get one.`);
     }
     throw new Error(`no free slug in ${ATTEMPTS_MAX} attempts`);
   }
 
-  shareUrl(slug: string): string {
-    return shareUrl(this.publicUrl, slug);
+  /** On one of the tenant's own domains, if it is named. */
+  shareUrl(slug: string, host?: string): string {
+    return shareUrl(host === undefined ? this.publicUrl : `https://${host}`, slug);
+  }
+
+  /** In lower case, without a port. */
+  get platformHost(): string {
+    return new URL(this.publicUrl).hostname;
   }
 }
 
 export const randomSlug = (): string => Array.from({ length: SLUG_LENGTH }, () => ALPHABET[randomInt(ALPHABET.length)]).join('');
 
 /** Every version of a program that takes new links. Another tenant's reads as one that does not exist. */
-export async function programOf(tx: CatalogTx, { tenantId }: Change, id: string): Promise<ProgramData[]> {
-  const versions = await programs.versions(tx, tenantId, id);
-  const newest = versions.at(-1);
-  if (!newest) throw new Problem('program_unknown', 'program_id names no program of this tenant.');
+export const programOf = async (tx: CatalogTx, { tenantId }: Change, id: string): Promise<ProgramData[]> =>
+  takingLinks(await programs.versions(tx, tenantId, id));
+
+export const partnerOf = async (tx: CatalogTx, { tenantId }: Change, id: string): Promise<PartnerData> =>
+  takingPartner(await partners.find(tx, tenantId, id));
+
+/** Versions of one program, oldest first. Throws the problem if there may be no new links of it. */
+export function takingLinks(versions: readonly ProgramData[] | undefined): ProgramData[] {
+  const newest = versions?.at(-1);
+  if (!versions || !newest) throw new Problem('program_unknown', 'program_id names no program of this tenant.');
   if (newest.state === 'deleted') throw new Problem('program_unknown', 'This program was deleted: it takes no new links.');
-  return versions;
+  return [...versions];
 }
 
-export async function partnerOf(tx: CatalogTx, { tenantId }: Change, id: string): Promise<PartnerData> {
-  const partner = await partners.find(tx, tenantId, id);
+/** Throws the problem if there may be no new links for this partner. */
+export function takingPartner(partner: PartnerData | null | undefined): PartnerData {
   if (!partner) throw new Problem('partner_unknown', 'partner_id names no partner of this tenant.');
   if (partner.state === 'deleted') throw new Problem('partner_unknown', 'This partner was deleted: there are no new links for them.');
   return partner;
 }
 
-/** The form of the destination to store: what every browser reads, too. Throws a problem that names every reason. */
-export function checkedDestination(destination: string, versions: readonly ProgramData[], at: string): string {
-  const check = destinationOf(destination, versions, at);
-  if (check.kind === 'ok') return check.href;
-  throw new Problem('destination_refused', `The destination is refused: ${check.reasons.join('; ')}`, {
-    errors: check.reasons.map((problem) => ({ field: 'destination', problem })),
-  });
+/** What a link's maker named, in the form to store. Versions of its program. Throws a problem that names every reason. */
+export function agreedOf(words: LinkWords, versions: readonly ProgramData[], of: Judging): Agreed {
+  const terms = termsAt(versions, of.at);
+  if (!terms) throw new Problem('program_unknown', 'program_id names no program of this tenant.');
+  const check = checkLink(words, { terms, partnerKey: of.partner.key, before: of.before ?? null });
+  if (check.kind === 'ok') return check.agreed;
+  throw refusedLink(check.problems);
+}
+
+interface Judging {
+  /** RFC 3339, UTC, milliseconds. */
+  readonly at: string;
+  readonly partner: Pick<PartnerData, 'key'>;
+  /** Absent: the link is being made. */
+  readonly before?: Agreed;
+}
+
+export function refusedLink(problems: readonly LinkProblem[]): Problem {
+  // What is nearest to the visitor's safety gives the answer its code.
+  const code =
+    (['destination_refused', 'utm_refused', 'malformed'] as const).find((c) => problems.some((p) => p.code === c)) ?? 'malformed';
+  const errors = problems.map(({ code: _code, ...problem }) => problem);
+  const told = errors.map(({ field, problem }) => `${field}: ${problem}`).join('; ');
+  return new Problem(code, code === 'destination_refused' ? `The destination is refused: ${told}` : told, { errors });
 }

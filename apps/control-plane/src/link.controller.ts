@@ -1,9 +1,25 @@
 import { Body, Controller, Get, Inject, Param, Post, Query, Res } from '@nestjs/common';
 import { ApiBearerAuth, ApiTags } from '@nestjs/swagger';
-import { emit, LinkChanged, type LinkData, Optional, Pattern, SLUG, Text, TextMap, Uuid, UUID, Whole } from '@baton/contracts';
+import {
+  emit,
+  Instant,
+  LinkChanged,
+  type LinkData,
+  LinkTarget,
+  ListOf,
+  Optional,
+  Pattern,
+  SLUG,
+  Text,
+  TextMap,
+  Uuid,
+  UUID,
+  Whole,
+} from '@baton/contracts';
 import { randomUUID } from 'node:crypto';
 import { TheTenant } from './caller';
 import { CatalogStore } from './catalog.store';
+import { changesLink } from './domain/link';
 import { nextVersion } from './domain/stamp';
 import {
   answered,
@@ -22,7 +38,8 @@ import {
   stateChanges,
 } from './edge';
 import { links } from './link.store';
-import { checkedDestination, LinkMint, programOf, partnerOf } from './link-mint';
+import { agreedOf, LinkMint, programOf, partnerOf } from './link-mint';
+import { partners } from './partner.store';
 
 export class LinkBody extends CreateBody {
   @Uuid() program_id!: string;
@@ -30,10 +47,27 @@ export class LinkBody extends CreateBody {
   @Text(4096) destination!: string;
   @Optional() @Pattern(SLUG) slug?: string;
   @Optional() @TextMap(20, 255) sub_ids?: Record<string, string>;
+  /** Choices of the program's UTM convention: `source`, `campaign`, `term`. */
+  @Optional() @TextMap(3, 64) utm?: Record<string, string> | null;
+  @Optional() @Instant() starts_at?: string | null;
+  @Optional() @Instant() ends_at?: string | null;
+  /** Clicks after which visitors go to the fallback. */
+  @Optional() @Whole(1, 1_000_000_000_000) click_cap?: number | null;
+  @Optional() @Text(4096) fallback_url?: string | null;
+  @Optional() @ListOf(() => LinkTarget, 50) targets?: LinkTarget[] | null;
+  @Optional() @Text(2048) deep_link?: string | null;
 }
 
-export class DestinationBody {
-  @Text(4096) destination!: string;
+/** What is left out stays as it is; null takes it away. */
+export class LinkChangeBody {
+  @Optional() @Text(4096) destination?: string;
+  @Optional() @TextMap(3, 64) utm?: Record<string, string> | null;
+  @Optional() @Instant() starts_at?: string | null;
+  @Optional() @Instant() ends_at?: string | null;
+  @Optional() @Whole(1, 1_000_000_000_000) click_cap?: number | null;
+  @Optional() @Text(4096) fallback_url?: string | null;
+  @Optional() @ListOf(() => LinkTarget, 50) targets?: LinkTarget[] | null;
+  @Optional() @Text(2048) deep_link?: string | null;
 }
 
 export class LinkAnswer extends EntityAnswer {
@@ -43,6 +77,13 @@ export class LinkAnswer extends EntityAnswer {
   @Pattern(SLUG) slug!: string;
   @Whole(1, 2 ** 40 - 1) number!: number;
   @TextMap(20, 255) sub_ids!: Record<string, string>;
+  @Optional() @TextMap(3, 64) utm!: Record<string, string> | null;
+  @Optional() @Instant() starts_at!: string | null;
+  @Optional() @Instant() ends_at!: string | null;
+  @Optional() @Whole(1, 1_000_000_000_000) click_cap!: number | null;
+  @Optional() @Text(2048) fallback_url!: string | null;
+  @Optional() @ListOf(() => LinkTarget, 50) targets!: LinkTarget[] | null;
+  @Optional() @Text(2048) deep_link!: string | null;
   @Text(2048) share_url!: string;
 }
 
@@ -62,13 +103,13 @@ export class LinkController {
     const { program_id: programId, partner_id: partnerId } = body;
     const created = await this.catalog.create({ tenantId, kind: 'link', id, body }, async (tx, change) => {
       const versions = await programOf(tx, change, programId);
-      await partnerOf(tx, change, partnerId);
-      const destination = checkedDestination(body.destination, versions, change.at);
+      const partner = await partnerOf(tx, change, partnerId);
+      const agreed = agreedOf(body, versions, { at: change.at, partner });
       const link = await this.mint.add(tx, change, {
         id,
         programId,
         partnerId,
-        destination,
+        ...agreed,
         slug: body.slug ?? undefined,
         subIds: body.sub_ids ?? {},
         referral: false,
@@ -104,19 +145,21 @@ export class LinkController {
     return linkAnswer(link, this.mint);
   }
 
-  /** Leads the link elsewhere; its slug and number stay. */
+  /** Changes what a visitor of the link meets; its slug and number stay. */
   @Post(':id')
-  @Describes({ body: DestinationBody, answer: LinkAnswer })
-  redirect(
+  @Describes({ body: LinkChangeBody, answer: LinkAnswer })
+  amend(
     @TheTenant() tenantId: string,
     @Param('id', IdPipe) id: string,
-    @Body() body: DestinationBody,
+    @Body() body: LinkChangeBody,
     @Res({ passthrough: true }) reply: Reply,
   ): Promise<LinkAnswer> {
     return this.alter(tenantId, id, reply, async (link, tx, change) => {
       stateChanges(link.state, 'active'); // A deleted link leads nowhere any more.
-      const destination = checkedDestination(body.destination, await programOf(tx, change, link.programId), change.at);
-      return destination === link.destination ? null : { destination };
+      const partner = await partners.find(tx, tenantId, link.partnerId);
+      if (!partner) throw new Error(`link ${link.id} has a partner that does not exist`);
+      const agreed = agreedOf(body, await programOf(tx, change, link.programId), { at: change.at, partner, before: link });
+      return changesLink(link, agreed) ? agreed : null;
     });
   }
 
@@ -159,5 +202,12 @@ export const linkAnswer = (link: LinkData, mint: LinkMint): LinkAnswer => ({
   slug: link.slug,
   number: link.number,
   sub_ids: link.subIds,
+  utm: link.utm ?? null,
+  starts_at: link.startsAt ?? null,
+  ends_at: link.endsAt ?? null,
+  click_cap: link.clickCap ?? null,
+  fallback_url: link.fallbackUrl ?? null,
+  targets: link.targets ?? null,
+  deep_link: link.deepLink ?? null,
   share_url: mint.shareUrl(link.slug),
 });

@@ -1,6 +1,6 @@
-import type { EntityState, LinkData } from '@baton/contracts';
+import type { EntityState, LinkData, LinkTarget } from '@baton/contracts';
 import type { CatalogTx } from './catalog.store';
-import type { Link } from './generated/client';
+import { type Link, Prisma } from './generated/client';
 
 export interface LinkStore {
   find(tx: CatalogTx, tenantId: string, id: string): Promise<LinkData | null>;
@@ -34,18 +34,48 @@ export const links: LinkStore = {
   },
   async add(tx, link, referral) {
     // Not `create`: its failure would end the transaction.
-    return (await tx.link.createMany({ data: [{ ...link, referral }], skipDuplicates: true })).count === 1;
+    return (await tx.link.createMany({ data: [{ ...rowOf(link), referral }], skipDuplicates: true })).count === 1;
   },
   async put(tx, link) {
-    await tx.link.update({ where: { tenantId_id: { tenantId: link.tenantId, id: link.id } }, data: link });
+    await tx.link.update({ where: { tenantId_id: { tenantId: link.tenantId, id: link.id } }, data: rowOf(link) });
   },
 };
 
-const linkOf = ({ catalogVersion, changedAt, number, referral: _referral, ...row }: Link): LinkData => ({
-  ...row,
+export const linkOf = ({ referral: _referral, ...row }: Link): LinkData => ({
+  tenantId: row.tenantId,
+  id: row.id,
+  version: row.version,
   state: row.state as EntityState,
-  number: Number(number),
+  changedAt: row.changedAt.toISOString(),
+  catalogVersion: Number(row.catalogVersion),
+  slug: row.slug,
+  number: Number(row.number),
+  programId: row.programId,
+  partnerId: row.partnerId,
+  destination: row.destination,
   subIds: row.subIds as Record<string, string>,
-  changedAt: changedAt.toISOString(),
-  catalogVersion: Number(catalogVersion),
+  ...said({
+    utm: row.utm as Record<string, string> | null,
+    startsAt: row.startsAt?.toISOString(),
+    endsAt: row.endsAt?.toISOString(),
+    clickCap: row.clickCap === null ? null : Number(row.clickCap),
+    fallbackUrl: row.fallbackUrl,
+    targets: row.targets as unknown as LinkTarget[] | null,
+    deepLink: row.deepLink,
+  }),
+});
+
+/** Most links have none of these: what is null is left out of what is published. */
+const said = <T extends object>(fields: T): Partial<T> =>
+  Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== null && value !== undefined)) as Partial<T>;
+
+const rowOf = ({ utm, startsAt, endsAt, clickCap, fallbackUrl, targets, deepLink, ...link }: LinkData) => ({
+  ...link,
+  utm: utm ?? Prisma.DbNull,
+  startsAt: startsAt ?? null,
+  endsAt: endsAt ?? null,
+  clickCap: clickCap ?? null,
+  fallbackUrl: fallbackUrl ?? null,
+  targets: targets ? (targets as unknown as Prisma.InputJsonArray) : Prisma.DbNull,
+  deepLink: deepLink ?? null,
 });

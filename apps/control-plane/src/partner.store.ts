@@ -34,7 +34,7 @@ export const partners: PartnerStore = {
   },
 };
 
-const partnerOf = ({ catalogVersion, changedAt, ...row }: Partner): PartnerData => ({
+export const partnerOf = ({ catalogVersion, changedAt, ...row }: Partner): PartnerData => ({
   ...row,
   state: row.state as EntityState,
   kind: row.kind as PartnerData['kind'],

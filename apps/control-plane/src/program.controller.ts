@@ -1,9 +1,12 @@
 import { Body, Controller, Get, Inject, Param, Post, Query, Res } from '@nestjs/common';
 import { ApiBearerAuth, ApiTags } from '@nestjs/swagger';
 import {
+  ANDROID_PACKAGE,
+  type AppStores,
   emit,
   Flag,
   Instant,
+  Nested,
   OneOf,
   Optional,
   Pattern,
@@ -12,6 +15,7 @@ import {
   Text,
   TextList,
   TextMap,
+  UtmConvention,
   UUID,
   Whole,
 } from '@baton/contracts';
@@ -43,6 +47,11 @@ import { programs } from './program.store';
 const DAY_MS = 86_400_000;
 const LANDING_PARAM = /^[A-Za-z][A-Za-z0-9_.-]{0,63}$/;
 
+export class AppStoresBody {
+  @Optional() @Text(2048) app_store_url?: string | null;
+  @Optional() @Pattern(ANDROID_PACKAGE) play_package?: string | null;
+}
+
 export class ProgramBody extends CreateBody {
   @Text(200) name!: string;
   @TextList(100, 253) destination_hosts!: string[];
@@ -54,6 +63,11 @@ export class ProgramBody extends CreateBody {
   @Optional() @Pattern(LANDING_PARAM) landing_param?: string;
   @Optional() @TextMap(10, 255) utm?: Record<string, string>;
   @Optional() @Text(2048) fallback_url?: string | null;
+  /** The vocabulary of UTM values; it stands over `utm`. Null takes it away. */
+  @Optional() @Nested(() => UtmConvention) utm_convention?: UtmConvention | null;
+  /** Schemes of apps that deep links may open: `acme` for `acme://`. */
+  @Optional() @TextList(20, 64) deep_link_schemes?: string[] | null;
+  @Optional() @Nested(() => AppStoresBody) app_stores?: AppStoresBody | null;
   @Optional() @Instant() valid_from?: string;
 }
 
@@ -70,6 +84,11 @@ export class ProgramVersionBody {
   @Optional() @TextMap(10, 255) utm?: Record<string, string>;
   /** Null takes it away. */
   @Optional() @Text(2048) fallback_url?: string | null;
+  /** The vocabulary of UTM values; it stands over `utm`. Null takes it away. */
+  @Optional() @Nested(() => UtmConvention) utm_convention?: UtmConvention | null;
+  /** Schemes of apps that deep links may open: `acme` for `acme://`. */
+  @Optional() @TextList(20, 64) deep_link_schemes?: string[] | null;
+  @Optional() @Nested(() => AppStoresBody) app_stores?: AppStoresBody | null;
   @Optional() @Instant() valid_from?: string;
 }
 
@@ -84,6 +103,9 @@ export class ProgramAnswer extends EntityAnswer {
   @Pattern(LANDING_PARAM) landing_param!: string;
   @TextMap(10, 255) utm!: Record<string, string>;
   @Optional() @Text(2048) fallback_url!: string | null;
+  @Optional() @Nested(() => UtmConvention) utm_convention!: UtmConvention | null;
+  @Optional() @TextList(20, 64) deep_link_schemes!: string[] | null;
+  @Optional() @Nested(() => AppStoresBody) app_stores!: AppStoresBody | null;
   @Instant() valid_from!: string;
 }
 
@@ -179,8 +201,21 @@ function termsOf(body: ProgramVersionBody): Partial<ProgramTerms> {
     utm: utm?.utm,
   };
   const named = Object.fromEntries(Object.entries(terms).filter(([, value]) => value !== undefined && value !== null));
-  return body.fallback_url === undefined ? named : { ...named, fallbackUrl: body.fallback_url };
+  // Of these null means something: it takes them away.
+  const takeable = {
+    fallbackUrl: body.fallback_url,
+    utmConvention: body.utm_convention && conventionOf(body.utm_convention),
+    deepLinkSchemes: body.deep_link_schemes,
+    appStores: body.app_stores && storesOf(body.app_stores),
+  };
+  return { ...named, ...Object.fromEntries(Object.entries(takeable).filter(([, value]) => value !== undefined)) };
 }
+
+const conventionOf = ({ sources, campaigns, terms }: UtmConvention): UtmConvention => ({ sources, campaigns, ...(terms ? { terms } : {}) });
+const storesOf = ({ app_store_url: appStoreUrl, play_package: playPackage }: AppStoresBody): AppStores => ({
+  ...(appStoreUrl ? { appStoreUrl } : {}),
+  ...(playPackage ? { playPackage } : {}),
+});
 
 const programAnswer = (program: ProgramData): ProgramAnswer => ({
   ...entityAnswer(program),
@@ -194,5 +229,10 @@ const programAnswer = (program: ProgramData): ProgramAnswer => ({
   landing_param: program.landingParam,
   utm: namedUtm(program.utm),
   fallback_url: program.fallbackUrl ?? null,
+  utm_convention: program.utmConvention ?? null,
+  deep_link_schemes: program.deepLinkSchemes ?? null,
+  app_stores: program.appStores
+    ? { app_store_url: program.appStores.appStoreUrl ?? null, play_package: program.appStores.playPackage ?? null }
+    : null,
   valid_from: program.validFrom,
 });

@@ -1,6 +1,6 @@
-import type { EntityState, ProgramData } from '@baton/contracts';
+import type { AppStores, EntityState, ProgramData, UtmConvention } from '@baton/contracts';
 import type { CatalogTx } from './catalog.store';
-import type { ProgramVersion } from './generated/client';
+import { Prisma, type ProgramVersion } from './generated/client';
 
 /** Terms of programs. Versions are added, never edited. */
 export interface ProgramStore {
@@ -26,17 +26,27 @@ export const programs: ProgramStore = {
     return rows.map(programOf);
   },
   async add(tx, program) {
-    await tx.programVersion.create({ data: program });
+    await tx.programVersion.create({ data: rowOf(program) });
   },
 };
 
-const programOf = ({ catalogVersion, changedAt, validFrom, windowMs, ...row }: ProgramVersion): ProgramData => ({
+export const programOf = ({ catalogVersion, changedAt, validFrom, windowMs, ...row }: ProgramVersion): ProgramData => ({
   ...row,
   state: row.state as EntityState,
   model: row.model as ProgramData['model'],
   utm: row.utm as Record<string, string>,
+  utmConvention: row.utmConvention as UtmConvention | null,
+  deepLinkSchemes: row.deepLinkSchemes.length > 0 ? row.deepLinkSchemes : null,
+  appStores: row.appStores as AppStores | null,
   windowMs: Number(windowMs),
   validFrom: validFrom.toISOString(),
   changedAt: changedAt.toISOString(),
   catalogVersion: Number(catalogVersion),
+});
+
+const rowOf = ({ utmConvention, deepLinkSchemes, appStores, ...program }: ProgramData) => ({
+  ...program,
+  utmConvention: utmConvention ? (utmConvention as unknown as Prisma.InputJsonObject) : Prisma.DbNull,
+  deepLinkSchemes: deepLinkSchemes ?? [],
+  appStores: appStores ? (appStores as unknown as Prisma.InputJsonObject) : Prisma.DbNull,
 });

@@ -21,7 +21,7 @@ import { defaultDestination } from './domain/destination';
 import { firstVersion } from './domain/stamp';
 import { Describes, malformed, type Reply, stampOf } from './edge';
 import { linkAnswer, LinkAnswer } from './link.controller';
-import { checkedDestination, LinkMint, programOf, randomSlug } from './link-mint';
+import { agreedOf, LinkMint, programOf, randomSlug } from './link-mint';
 import { links } from './link.store';
 import { partnerAnswer, PartnerAnswer } from './partner.controller';
 import { partners } from './partner.store';
@@ -67,15 +67,15 @@ export class ReferrerController {
       const versions = await programOf(tx, change, body.program_id);
       const wanted = body.destination ?? defaultDestination(versions, change.at);
       if (!wanted) throw malformed([{ field: 'destination', problem: 'is needed here: every host of the program is a pattern' }]);
-      const destination = checkedDestination(wanted, versions, change.at);
       const events: Outgoing[] = [];
       const partner = known ?? (await newReferrer(tx, change, body));
       if (!known) events.push(emit(PartnerChanged, partner));
+      const agreed = agreedOf({ destination: wanted }, versions, { at: change.at, partner });
       const link = await this.mint.add(tx, change, {
         id: randomUUID(),
         programId: body.program_id,
         partnerId: partner.id,
-        destination,
+        ...agreed,
         subIds: {},
         referral: true,
       });

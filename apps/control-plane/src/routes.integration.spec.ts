@@ -52,6 +52,7 @@ describe('the control plane over HTTP', () => {
       ['tenants', () => ({ name: 'Same' }), () => ({ name: 'Other' })],
       ['programs', () => ({ name: 'Same', destination_hosts: ['a.example'] }), () => ({ name: 'Same', destination_hosts: ['b.example'] })],
       ['partners', () => ({ name: 'Same' }), () => ({ name: 'Other' })],
+      ['domains', () => ({ host: `${programId.slice(0, 8)}.same.example` }), () => ({ host: `${programId.slice(0, 8)}.other.example` })],
       ['links', () => link(), () => link({ destination: 'https://shop.example/other' })],
       [
         'plans',

@@ -15,7 +15,7 @@ describe('a tenant of the control plane', () => {
     const report = await checkTenancy(harness.db);
     expect(report.problems).toEqual([]);
     expect(report.tables).toEqual(
-      expect.arrayContaining(['api_keys', 'creations', 'links', 'partners', 'plan_versions', 'program_versions', 'tenants']),
+      expect.arrayContaining(['api_keys', 'creations', 'domains', 'links', 'partners', 'plan_versions', 'program_versions', 'tenants']),
     );
   });
 
@@ -31,7 +31,8 @@ describe('a tenant of the control plane', () => {
     });
     const planId = await make('/v1/plans', { program_id: a.programId, name: A_CANARY, kind: 'flat', amount_minor: 500, currency: 'EUR' });
     const keyId = await make('/v1/api-keys', { name: A_CANARY, scopes: ['catalog:read', 'catalog:write'] });
-    return { a: { ...a, linkId, planId, keyId }, b };
+    const domainId = await make('/v1/domains', { host: `${randomUUID().slice(0, 8)}.${A_CANARY}.example` });
+    return { a: { ...a, linkId, planId, keyId, domainId }, b };
   }
 
   const asB = async (b: { tenantId: string }): Promise<[string, Call][]> => {
@@ -53,11 +54,13 @@ describe('a tenant of the control plane', () => {
       links: a.linkId,
       plans: a.planId,
       'api-keys': a.keyId,
+      domains: a.domainId,
     };
     const bodies: [RegExp, object][] = [
       [/\/state$/, { state: 'deleted' }],
       [/programs\/.*\/versions$/, { hold_days: 0 }],
       [/plans\/.*\/versions$/, { kind: 'flat', amount_minor: 1, currency: 'EUR' }],
+      [/domains\/[^/]*$/, { root_url: 'https://stolen.example/' }],
       [/links\/[^/]*$/, { destination: 'https://shop.example/stolen' }],
     ];
     const before = await Promise.all(Object.entries(ids).map(([kind, id]) => a.call('GET', `/v1/${kind}/${id}`)));
@@ -86,7 +89,7 @@ describe('a tenant of the control plane', () => {
         }
       }
     }
-    expect(walked).toBeGreaterThan(25);
+    expect(walked).toBeGreaterThan(37);
     expect(await Promise.all(Object.entries(ids).map(([kind, id]) => a.call('GET', `/v1/${kind}/${id}`)))).toEqual(before);
     // The key that B got is the one change: nothing else moved the clock.
     expect((await a.call('GET', '/v1/catalog')).body.version).toBe(version + 1);
@@ -97,6 +100,8 @@ describe('a tenant of the control plane', () => {
     const attempts = (programId: string, partnerId: string): [string, object][] => [
       ['/v1/links', { program_id: programId, partner_id: b.partnerId, destination: 'https://shop.example/' }],
       ['/v1/links', { program_id: b.programId, partner_id: partnerId, destination: 'https://shop.example/' }],
+      ['/v1/links:build', { program_id: programId, partner_id: b.partnerId, destination: 'https://shop.example/' }],
+      ['/v1/links:build', { program_id: b.programId, partner_id: partnerId, destination: 'https://shop.example/' }],
       ['/v1/plans', { program_id: programId, name: 'x', kind: 'flat', amount_minor: 1, currency: 'EUR' }],
       ['/v1/referrers', { program_id: programId, customer_id: 'c1' }],
     ];
@@ -112,7 +117,7 @@ describe('a tenant of the control plane', () => {
 
   it('lists nothing of another tenant', async () => {
     const { a, b } = await twoTenants();
-    for (const kind of ['programs', 'partners', 'links', 'plans', 'api-keys']) {
+    for (const kind of ['programs', 'partners', 'links', 'domains', 'plans', 'api-keys']) {
       const mine = await a.call('GET', `/v1/${kind}`);
       const theirs = await b.call('GET', `/v1/${kind}`);
       expect(mine.body.items.length).toBeGreaterThan(0);
@@ -121,6 +126,18 @@ describe('a tenant of the control plane', () => {
     }
     for (const filter of [`links?partner_id=${a.partnerId}`, `plans?program_id=${a.programId}`])
       expect((await b.call('GET', `/v1/${filter}`)).body.items).toEqual([]);
+  });
+
+  it('cannot print another tenant’s domain on a code', async () => {
+    const { a, b } = await twoTenants();
+    const host = (await a.call('GET', `/v1/domains/${a.domainId}`)).body.host as string;
+    const link = (
+      await b.call('POST', '/v1/links', { program_id: b.programId, partner_id: b.partnerId, destination: 'https://shop.example/' })
+    ).body;
+    expect(await b.call('GET', `/v1/links/${link.id}/qr.svg?domain=${host}`)).toMatchObject({
+      status: 400,
+      body: { errors: [{ field: 'domain' }] },
+    });
   });
 
   it('may have the same ids, customers and partner keys as another', async () => {

@@ -3,6 +3,7 @@ import { BaseEnv, connectKafka, createLog, loadEnv, plannedTopics, withAdmin } f
 import { serve, type TestDatabase, testDatabase } from '@baton/platform/testing';
 import { ownPrefix, stores } from '@baton/testing';
 import { randomBytes } from 'node:crypto';
+import { Client } from 'pg';
 import { compose } from './app.module';
 import { Env } from './env';
 
@@ -89,4 +90,20 @@ export async function furnished(
   const programId = (await call('POST', '/v1/programs', { name: 'Spring', destination_hosts: ['shop.example'] })).body.id as string;
   const partnerId = (await call('POST', '/v1/partners', { name: 'The Garden Blog' })).body.id as string;
   return { tenantId, programId, partnerId, call };
+}
+
+/** What was last said to the world about an entity, as text. */
+export async function published(harness: Harness, kind: string, id: string): Promise<string> {
+  const client = new Client({ connectionString: harness.db.adminUrl });
+  await client.connect();
+  try {
+    const { rows } = await client.query<{ value: string }>(
+      `SELECT value FROM outbox WHERE key LIKE '%:' || $1 || ':' || $2 || '%' ORDER BY id DESC LIMIT 1`,
+      [kind, id],
+    );
+    if (!rows[0]) throw new Error(`nothing was published about ${kind} ${id}`);
+    return rows[0].value;
+  } finally {
+    await client.end();
+  }
 }

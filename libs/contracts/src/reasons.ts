@@ -32,6 +32,11 @@ export const REASON_CODES = {
   slug_taken: { status: 409, help: 'This slug is in use. Choose another, or leave it out to get one.' },
   key_taken: { status: 409, help: 'Another partner has this key. Choose another, or leave it out to get one.' },
   destination_refused: { status: 422, help: 'The destination is not one that this program allows; every problem is named.' },
+  utm_refused: {
+    status: 422,
+    help: 'The UTM values are not those of the program’s convention; every problem is named, with the spelling that was probably meant.',
+  },
+  domain_taken: { status: 409, help: 'This host is in use. Choose another.' },
   partner_unknown: { status: 422, help: 'There is no such partner to make links for.' },
   terms_in_past: { status: 422, help: 'New terms begin now or later: what was earned keeps the terms under which it was earned.' },
   deleted: { status: 409, help: 'It was deleted, and that is final.' },

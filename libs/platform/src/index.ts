@@ -1,7 +1,7 @@
 export * from './ports';
 export * from './http/api-key-text';
 export * from './http/api-keys';
-export { BODY_MAX_BYTES, type Http, parseBody } from './http/http';
+export { BODY_MAX_BYTES, type Http, parseBody, problemsOf, takesTime } from './http/http';
 export * from './http/problem';
 export * from './http/trace';
 export * from './run/env';

@@ -1,4 +1,6 @@
-import { checkDestination, type ProgramData } from '@baton/contracts';
+import { type AppStores, checkDestination, type ProgramData } from '@baton/contracts';
+import { type Problem, problemsOfConvention } from './convention';
+import { problemOfScheme } from './deep-link';
 import { firstVersion, nextVersion, type Stamp } from './stamp';
 import { BEGINNING } from './terms';
 
@@ -10,6 +12,8 @@ export interface TermsProblem {
 
 const DAY_MS = 86_400_000;
 const HOST = /^(\*\.)?(?=.{1,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*(:\d{1,5})?$/;
+
+const APP_STORES = ['apps.apple.com', 'itunes.apple.com'];
 
 const DEFAULTS = {
   allowHttp: false,
@@ -34,7 +38,18 @@ export const nextProgram = (newest: ProgramData, terms: Partial<ProgramTerms>, s
   nextVersion(newest, stamp, { ...terms, validFrom });
 
 /** Every problem that the types alone do not show. */
-export function problemsOfProgram({ destinationHosts, allowHttp, fallbackUrl }: ProgramData): TermsProblem[] {
+export function problemsOfProgram(program: ProgramData): Problem[] {
+  const problems: Problem[] = problemsOfHosts(program);
+  problems.push(...(program.utmConvention ? problemsOfConvention(program.utmConvention) : []));
+  for (const [i, scheme] of (program.deepLinkSchemes ?? []).entries()) {
+    const problem = problemOfScheme(scheme);
+    if (problem) problems.push({ field: `deep_link_schemes[${i}]`, problem });
+  }
+  problems.push(...(program.appStores ? problemsOfStores(program.appStores) : []));
+  return problems;
+}
+
+function problemsOfHosts({ destinationHosts, allowHttp, fallbackUrl }: ProgramData): TermsProblem[] {
   const hosts = destinationHosts.filter((host) => !HOST.test(host));
   const problems = hosts.map((host) => ({
     field: 'destination_hosts',
@@ -45,4 +60,12 @@ export function problemsOfProgram({ destinationHosts, allowHttp, fallbackUrl }: 
   if (!fallbackUrl || problems.length > 0) return problems;
   const fallback = checkDestination(fallbackUrl, { hosts: destinationHosts, allowHttp });
   return fallback.kind === 'ok' ? [] : fallback.reasons.map((problem) => ({ field: 'fallback_url', problem }));
+}
+
+function problemsOfStores({ appStoreUrl, playPackage }: AppStores): TermsProblem[] {
+  if (!appStoreUrl && !playPackage)
+    return [{ field: 'app_stores', problem: 'names no store: write app_store_url or play_package, or null for none' }];
+  const check = appStoreUrl ? checkDestination(appStoreUrl, { hosts: APP_STORES, allowHttp: false }) : null;
+  if (check?.kind !== 'refused') return [];
+  return check.reasons.map((problem) => ({ field: 'app_stores.app_store_url', problem }));
 }

@@ -2,7 +2,8 @@ import { Body, Controller, Get, Post } from '@nestjs/common';
 import { IsInt, IsString } from 'class-validator';
 import { createLog } from '../run/log';
 import { InfrastructureError } from '../ports';
-import { closeHttp, createHttp, type Http } from './http';
+import { request } from 'node:http';
+import { closeHttp, createHttp, type Http, takesTime } from './http';
 
 class OrderBody {
   @IsString() name!: string;
@@ -21,6 +22,64 @@ class OrderController {
     throw new TypeError('secret detail');
   }
 }
+
+describe('a request that takes long', () => {
+  let http: Http;
+  let url: string;
+  beforeAll(async () => {
+    class Module {}
+    const uploads = (made: Http): void => {
+      const fastify = made.getHttpAdapter().getInstance();
+      void fastify.register((scope, _options, done) => {
+        scope.addContentTypeParser('text/csv', (_request, payload, parsed) => parsed(null, payload));
+        scope.post<{ Querystring: { idle_ms?: string } }>('/upload', async (asked) => {
+          const { idle_ms: idleMs } = asked.query;
+          if (idleMs) takesTime(asked.raw.socket, Number(idleMs));
+          let bytes = 0;
+          for await (const chunk of asked.body as AsyncIterable<Buffer>) bytes += chunk.length;
+          return { bytes };
+        });
+        done();
+      });
+    };
+    http = await createHttp({ module: Module }, { parts: [], routes: uploads }, createLog('test', 'silent'), {
+      stopping: false,
+      started: true,
+    });
+    // Its own deadline is half a minute, looked at every half minute.
+    Object.assign(http.getHttpServer(), { headersTimeout: 300, requestTimeout: 300, connectionsCheckingInterval: 50 });
+    await http.listen(0, '127.0.0.1');
+    url = (await http.getUrl()).replace('[::1]', '127.0.0.1');
+  });
+  afterAll(() => closeHttp(http));
+
+  /** Sends a byte every 100 ms, `count` times. */
+  const trickle = (query: string, count: number): Promise<string> =>
+    new Promise((resolve) => {
+      const sending = request(`${url}/upload${query}`, { method: 'POST', headers: { 'content-type': 'text/csv' } }, (answer) => {
+        let text = '';
+        answer.on('data', (chunk) => (text += String(chunk)));
+        answer.on('end', () => resolve(`${answer.statusCode} ${text}`));
+      });
+      sending.on('error', () => resolve('broken'));
+      sending.flushHeaders();
+      let sent = 0;
+      const timer = setInterval(() => {
+        if (sent++ < count) return void sending.write('x');
+        clearInterval(timer);
+        if (query !== '?idle_ms=301') sending.end();
+      }, 100);
+    });
+
+  it('is ended by the deadline, unless its route takes time', async () => {
+    expect(await trickle('', 10)).not.toMatch(/^200/);
+    expect(await trickle('?idle_ms=60000', 10)).toBe('200 {"bytes":10}');
+  });
+
+  it('is ended when nothing comes any more', async () => {
+    expect(await trickle('?idle_ms=301', 2)).toBe('broken');
+  });
+});
 
 describe('the HTTP edge', () => {
   let http: Http;

@@ -6,6 +6,8 @@ import type { ValidationError } from 'class-validator';
 import { DEPTH_MAX, depthOf, InvalidEvent, refuseForbiddenKeys } from '@baton/contracts';
 import { randomUUID } from 'node:crypto';
 import { createServer, type RequestListener, type Server } from 'node:http';
+import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { histogram, metricsContentType, metricsText } from '../run/metrics';
 import type { Log } from '../run/log';
 import type { Composition } from '../run/run';
@@ -19,6 +21,22 @@ const REQUEST_TIMEOUT_MS = 30_000;
 /** Fastify's own default: longer than the idle time of usual load balancers. */
 const KEEP_ALIVE_MS = 72_000;
 const REQUEST_ID = /^[A-Za-z0-9._-]{1,128}$/;
+
+/** Connections whose request may take longer than others do. Node asks once for each request, and leaves the answer to us. */
+const patient = new WeakSet<Duplex>();
+
+/** For a route that reads an upload of any length: the request's deadline does not end it, silence of `idleMs` does. */
+export function takesTime(socket: Socket, idleMs: number): { end(): void } {
+  const silent = (): void => void socket.destroy();
+  patient.add(socket);
+  socket.setTimeout(idleMs, silent);
+  return {
+    end: () => {
+      patient.delete(socket);
+      socket.setTimeout(0, silent);
+    },
+  };
+}
 
 /** Fastify under Nest: bounded bodies, problem details for every error, request ids, /livez /readyz /metrics, OpenAPI 3.0. */
 export async function createHttp(
@@ -38,6 +56,7 @@ export async function createHttp(
     },
     ...(composition.front ? { serverFactory: behind(composition.front) } : {}),
     clientErrorHandler: (error, socket) => {
+      if (error.code === 'ERR_HTTP_REQUEST_TIMEOUT' && patient.has(socket)) return;
       const body = JSON.stringify(problemBody(new Problem('malformed', `not a readable HTTP request (${error.code})`)));
       if (socket.writable)
         socket.end(
@@ -158,17 +177,21 @@ function healthRoutes(http: Http, composition: Composition, life: { stopping: bo
   });
 }
 
-function describeApi(http: Http, about: { title: string; description: string }): void {
+function describeApi(http: Http, about: NonNullable<Composition['openApi']>): void {
   const config = new DocumentBuilder().setTitle(about.title).setDescription(about.description).setVersion('1').addBearerAuth().build();
-  let document: unknown;
+  const described = (): object => {
+    const made = SwaggerModule.createDocument(http, config);
+    return { ...made, paths: { ...made.paths, ...about.paths } };
+  };
+  let document: object | undefined;
   http
     .getHttpAdapter()
     .getInstance()
-    .get('/openapi.json', (_request, reply) => reply.send((document ??= SwaggerModule.createDocument(http, config))));
+    .get('/openapi.json', (_request, reply) => reply.send((document ??= described())));
 }
 
 function problemOfValidation(errors: ValidationError[]): Problem {
-  const problems = flatten(errors);
+  const problems = problemsOf(errors);
   return new Problem(
     'malformed',
     `The body has ${problems.length === 1 ? 'a problem' : `${problems.length} problems`}: ${problems.map((p) => p.problem).join('; ')}`,
@@ -176,9 +199,10 @@ function problemOfValidation(errors: ValidationError[]): Problem {
   );
 }
 
-function flatten(errors: readonly ValidationError[], path = ''): FieldProblem[] {
+/** What class-validator found, by paths in the body. */
+export function problemsOf(errors: readonly ValidationError[], path = ''): FieldProblem[] {
   return errors.flatMap((error) => {
     const field = path ? (/^\d+$/.test(error.property) ? `${path}[${error.property}]` : `${path}.${error.property}`) : error.property;
-    return [...Object.values(error.constraints ?? {}).map((problem) => ({ field, problem })), ...flatten(error.children ?? [], field)];
+    return [...Object.values(error.constraints ?? {}).map((problem) => ({ field, problem })), ...problemsOf(error.children ?? [], field)];
   });
 }

@@ -26,7 +26,12 @@ export interface Composition {
   readonly routes?: (http: Http) => void;
   /** Answers what must cost next to nothing, before everything else; false leaves the request to the framework. Never throws. */
   readonly front?: (request: IncomingMessage, response: ServerResponse) => boolean;
-  readonly openApi?: { readonly title: string; readonly description: string };
+  readonly openApi?: {
+    readonly title: string;
+    readonly description: string;
+    /** Of routes that answer before the framework, in OpenAPI 3.0. */
+    readonly paths?: Readonly<Record<string, object>>;
+  };
 }
 
 export interface Context<E> {
