@@ -3,7 +3,8 @@ import { eventually } from '@baton/testing';
 import type { SpoolDisk } from '../spool/disk';
 import type { RecordOf } from '../spool/record';
 import { Shipper } from '../spool/shipper';
-import { type Shed, Spool, type SpoolOptions } from '../spool/spool';
+import type { Shed } from '../spool/batch';
+import { Spool, type SpoolOptions } from '../spool/spool';
 import { SpoolTide } from '../spool/tide';
 
 export const silent = createLog('click-redirect', 'silent');

@@ -22,7 +22,7 @@ function callsOf(trace: string): { readonly thread: string; readonly call: strin
   });
 }
 
-// Where there is no strace the claim cannot be seen; it comes from Linux, and the others do not run the service in production.
+// strace is Linux's; on Linux the test fails where it does not run.
 (process.platform === 'linux' ? describe : describe.skip)('seen from the operating system', () => {
   let cluster: Cluster;
   let dataDir: string;
