@@ -51,7 +51,14 @@ export function startShipper(disk: SpoolDisk, tide: SpoolTide, producer: Produce
 let made = 0;
 export function fact(valueLength = 100, id = `id-${String(++made).padStart(29, '0')}`): RecordOf {
   const value = JSON.stringify({ id, text: 'x'.repeat(valueLength) });
-  return { kind: 0, tenantId: '11111111-1111-4111-8111-111111111111', occurredAtMs: 1_770_000_000_000 + made, id, traceparent: undefined, value };
+  return {
+    kind: 0,
+    tenantId: '11111111-1111-4111-8111-111111111111',
+    occurredAtMs: 1_770_000_000_000 + made,
+    id,
+    traceparent: undefined,
+    value,
+  };
 }
 
 export const keep = (spool: Spool, record = fact()): Promise<Shed | null> => new Promise((resolve) => spool.append(record, resolve));
