@@ -7,6 +7,7 @@ const WANTED = {
   redis: { command: 'redis-server', debian: 'redis-server', why: 'Redis keeps the dedupe hints of conversion-ingest' },
   java: { command: 'java', debian: 'openjdk-17-jre-headless', why: 'Apache Kafka runs on Java 17 or later' },
   maven: { command: 'mvn', debian: 'maven', why: 'Maven fetches the jars of Apache Kafka' },
+  strace: { command: 'strace', debian: 'strace', why: 'a test of click-redirect watches the order in which it writes, syncs and answers' },
 };
 
 export const hasCommand = (command) => spawnSync('sh', ['-c', `command -v ${command}`]).status === 0;

@@ -7,7 +7,14 @@ import { type EdgeProcess, startEdgeProcess } from './specs/edge-process.fixture
 
 const isRoot = process.getuid?.() === 0;
 /** A disk of one megabyte that only the service sees, and that goes with it. */
-const SMALL_DISK = ['unshare', isRoot ? '-m' : '-rm', 'sh', '-c', 'mkdir -p "$SPOOL_DIR" && mount -t tmpfs -o size=1m none "$SPOOL_DIR" && exec "$@"', 'sh'];
+const SMALL_DISK = [
+  'unshare',
+  isRoot ? '-m' : '-rm',
+  'sh',
+  '-c',
+  'mkdir -p "$SPOOL_DIR" && mount -t tmpfs -o size=1m none "$SPOOL_DIR" && exec "$@"',
+  'sh',
+];
 
 // Mounts in a namespace of one's own are Linux's.
 (process.platform === 'linux' ? describe : describe.skip)('a full disk', () => {
@@ -26,7 +33,10 @@ const SMALL_DISK = ['unshare', isRoot ? '-m' : '-rm', 'sh', '-c', 'mkdir -p "$SP
     const env = { KAFKA_VIA: new URL(proxy.url).host, SPOOL_DIR: join(dataDir, 'small') };
     running = startEdgeProcess({ prefix: cluster.prefix, dataDir, env, under: SMALL_DISK });
     const started = await running.edge;
-    if (!started) throw new Error('no disk could be mounted for this test: it needs root, or user namespaces (sysctl kernel.unprivileged_userns_clone)');
+    if (!started)
+      throw new Error(
+        'no disk could be mounted for this test: it needs root, or user namespaces (sysctl kernel.unprivileged_userns_clone)',
+      );
     edge = started;
   }, 60_000);
   afterAll(async () => {
@@ -52,7 +62,10 @@ const SMALL_DISK = ['unshare', isRoot ? '-m' : '-rm', 'sh', '-c', 'mkdir -p "$SP
     expect(answers.every(({ status }) => status === 302)).toBe(true);
     expect(answers.filter(isGiven).length).toBeGreaterThan(500);
     const metrics = (await visit(edge, '/metrics')).body;
-    const shed = [...metrics.matchAll(/^baton_clicks_shed_total\{reason="\w+"\} (\d+)$/gm)].reduce((sum, [, count]) => sum + Number(count), 0);
+    const shed = [...metrics.matchAll(/^baton_clicks_shed_total\{reason="\w+"[^}]*\} (\d+)$/gm)].reduce(
+      (sum, [, count]) => sum + Number(count),
+      0,
+    );
     expect(shed).toBe(answers.filter((answer) => !isGiven(answer)).length);
 
     // With Kafka it empties, and ids are given again.

@@ -2,7 +2,18 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { eventually, proxyTo, type StoreProxy, stores } from '@baton/testing';
-import { type Answer, clickIdIn, type Cluster, type Edge, link, partner, program, startCluster, startEdge, visit } from './specs/edge.fixture';
+import {
+  type Answer,
+  clickIdIn,
+  type Cluster,
+  type Edge,
+  link,
+  partner,
+  program,
+  startCluster,
+  startEdge,
+  visit,
+} from './specs/edge.fixture';
 
 const SPRING = 'https://shop.example/spring?utm_source=partner&utm_medium=referral&utm_campaign=spring';
 /** A disk answers within milliseconds; the rest is what a busy machine may take. */
@@ -28,7 +39,8 @@ describe('while Kafka is away', () => {
       const inTopic = new Set(cluster.clicks.map(({ clickId }) => clickId));
       return given.every((id) => inTopic.has(id));
     }, 30_000);
-  const start = (brokers?: string): Promise<Edge> => startEdge(cluster.prefix, { proxy, dataDir, ...(brokers ? { brokers } : {}), SPOOL_DRAIN_MS: '500' });
+  const start = (brokers?: string): Promise<Edge> =>
+    startEdge(cluster.prefix, { proxy, dataDir, ...(brokers ? { brokers } : {}), SPOOL_DRAIN_MS: '500' });
 
   beforeAll(async () => {
     cluster = await startCluster();
@@ -47,23 +59,27 @@ describe('while Kafka is away', () => {
     await rm(dataDir, { recursive: true, force: true });
   }, 60_000);
 
-  it.each(['silence', 'cut'] as const)('%s: every visitor still gets an id, at once, and it arrives when Kafka is back', async (how) => {
-    await arrived();
-    const before = cluster.clicks.length;
-    proxy[how]();
-    const answers: Answer[] = [];
-    for (let round = 0; round < 5; round++) {
-      answers.push(await follow());
-      answers.push(...(await Promise.all(Array.from({ length: 40 }, follow))));
-    }
-    expect(answers.filter((answer) => !isGiven(answer))).toEqual([]);
-    expect(answers.map(({ tookMs }) => tookMs).sort((a, b) => a - b)[Math.floor(answers.length / 2)]).toBeLessThan(QUICK_MS);
-    expect(await backlogBytes()).toBeGreaterThan(0);
-    proxy.heal();
-    await arrived();
-    expect(cluster.clicks.length).toBeGreaterThanOrEqual(before + answers.length);
-    await eventually(async () => (await backlogBytes()) === 0, 20_000);
-  }, 120_000);
+  it.each(['silence', 'cut'] as const)(
+    '%s: every visitor still gets an id, at once, and it arrives when Kafka is back',
+    async (how) => {
+      await arrived();
+      const before = cluster.clicks.length;
+      proxy[how]();
+      const answers: Answer[] = [];
+      for (let round = 0; round < 5; round++) {
+        answers.push(await follow());
+        answers.push(...(await Promise.all(Array.from({ length: 40 }, follow))));
+      }
+      expect(answers.filter((answer) => !isGiven(answer))).toEqual([]);
+      expect(answers.map(({ tookMs }) => tookMs).sort((a, b) => a - b)[Math.floor(answers.length / 2)]).toBeLessThan(QUICK_MS);
+      expect(await backlogBytes()).toBeGreaterThan(0);
+      proxy.heal();
+      await arrived();
+      expect(cluster.clicks.length).toBeGreaterThanOrEqual(before + answers.length);
+      await eventually(async () => (await backlogBytes()) === 0, 20_000);
+    },
+    120_000,
+  );
 
   it('the links that were known go on leading somewhere, and the staleness of the catalog shows', async () => {
     proxy.silence();
@@ -111,7 +127,12 @@ describe('starting and stopping', () => {
     const edge = await startEdge('t000000_', { brokers: '127.0.0.1:1', SPOOL_DRAIN_MS: '500' });
     const answer = await visit(edge, '/r/garden-spring');
     const { code } = JSON.parse(answer.body) as { code: string };
-    expect([answer.status, answer.headers['retry-after'], answer.headers['cache-control'], code]).toEqual([503, '2', 'no-store', 'unavailable']);
+    expect([answer.status, answer.headers['retry-after'], answer.headers['cache-control'], code]).toEqual([
+      503,
+      '2',
+      'no-store',
+      'unavailable',
+    ]);
     expect(JSON.parse((await visit(edge, '/readyz')).body)).toMatchObject({
       ready: false,
       waiting: { catalog: 'the links have not been read yet' },

@@ -40,7 +40,9 @@ describe('a visitor follows a link', () => {
   /** Clicks in the topic, once nothing is on its way any more. */
   const clicksInTopic = async (): Promise<number> => {
     for (const at of [edge, second])
-      await eventually(async () => (JSON.parse((await visit(at, '/readyz')).body) as { spool_backlog_bytes: number }).spool_backlog_bytes === 0);
+      await eventually(
+        async () => (JSON.parse((await visit(at, '/readyz')).body) as { spool_backlog_bytes: number }).spool_backlog_bytes === 0,
+      );
     return cluster.countOf(TOPICS.clicks);
   };
 

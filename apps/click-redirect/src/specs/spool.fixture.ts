@@ -3,7 +3,8 @@ import { eventually } from '@baton/testing';
 import type { SpoolDisk } from '../spool/disk';
 import type { RecordOf } from '../spool/record';
 import { Shipper } from '../spool/shipper';
-import { type Shed, Spool, type SpoolOptions } from '../spool/spool';
+import type { Shed } from '../spool/batch';
+import { Spool, type SpoolOptions } from '../spool/spool';
 import { SpoolTide } from '../spool/tide';
 
 export const silent = createLog('click-redirect', 'silent');
@@ -50,7 +51,14 @@ export function startShipper(disk: SpoolDisk, tide: SpoolTide, producer: Produce
 let made = 0;
 export function fact(valueLength = 100, id = `id-${String(++made).padStart(29, '0')}`): RecordOf {
   const value = JSON.stringify({ id, text: 'x'.repeat(valueLength) });
-  return { kind: 0, tenantId: '11111111-1111-4111-8111-111111111111', occurredAtMs: 1_770_000_000_000 + made, id, traceparent: undefined, value };
+  return {
+    kind: 0,
+    tenantId: '11111111-1111-4111-8111-111111111111',
+    occurredAtMs: 1_770_000_000_000 + made,
+    id,
+    traceparent: undefined,
+    value,
+  };
 }
 
 export const keep = (spool: Spool, record = fact()): Promise<Shed | null> => new Promise((resolve) => spool.append(record, resolve));

@@ -115,5 +115,7 @@ export function syncMadeFolder(folder: string, firstMade: string | undefined): v
 
 /** A name is on disk once the folder that holds it is. */
 export function foldersToSync(folder: string, firstMade: string): string[] {
-  return folder === firstMade || folder === dirname(folder) ? [folder, dirname(folder)] : [folder, ...foldersToSync(dirname(folder), firstMade)];
+  return folder === firstMade || folder === dirname(folder)
+    ? [folder, dirname(folder)]
+    : [folder, ...foldersToSync(dirname(folder), firstMade)];
 }

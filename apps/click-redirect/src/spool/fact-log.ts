@@ -1,6 +1,7 @@
 import type { Outgoing } from '@baton/contracts';
 import { recordOf, type RecordOf } from './record';
-import type { Done, Shed, Spool } from './spool';
+import type { Done, Shed } from './batch';
+import type { Spool } from './spool';
 
 export type Recorded = { readonly kind: 'recorded' } | { readonly kind: 'shed'; readonly reason: Shed };
 

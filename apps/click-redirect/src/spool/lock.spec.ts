@@ -10,7 +10,9 @@ describe('a folder belongs to one process', () => {
   let holder: ChildProcess | undefined;
   const hold = (folder: string): Promise<ChildProcess> =>
     new Promise((resolve, reject) => {
-      const child = spawn(process.execPath, [join(__dirname, '../specs/hold-folder.cjs'), folder], { stdio: ['ignore', 'pipe', 'inherit'] });
+      const child = spawn(process.execPath, [join(__dirname, '../specs/hold-folder.cjs'), folder], {
+        stdio: ['ignore', 'pipe', 'inherit'],
+      });
       child.stdout.once('data', () => resolve(child));
       child.once('error', reject).once('exit', (code) => reject(new Error(`the holder ended with ${code}`)));
     });
@@ -28,7 +30,9 @@ describe('a folder belongs to one process', () => {
     const folder = join(root, 'spool');
     holder = await hold(folder);
     expect(() => lockFolder(folder)).toThrow(FolderInUse);
-    expect(() => lockFolder(folder)).toThrow(`${folder} is in use by another process. Give each replica a folder of its own (DATA_DIR), or stop the other one.`);
+    expect(() => lockFolder(folder)).toThrow(
+      `${folder} is in use by another process. Give each replica a folder of its own (DATA_DIR), or stop the other one.`,
+    );
     await killed(holder);
     lockFolder(folder).release();
   });

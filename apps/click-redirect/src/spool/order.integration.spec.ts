@@ -22,7 +22,7 @@ function callsOf(trace: string): { readonly thread: string; readonly call: strin
   });
 }
 
-// Where there is no strace the claim cannot be seen; it comes from Linux, and the others do not run the service in production.
+// strace is Linux's; on Linux the test fails where it does not run.
 (process.platform === 'linux' ? describe : describe.skip)('seen from the operating system', () => {
   let cluster: Cluster;
   let dataDir: string;
@@ -30,7 +30,9 @@ function callsOf(trace: string): { readonly thread: string; readonly call: strin
 
   beforeAll(async () => {
     if (spawnSync('strace', ['true']).status !== 0)
-      throw new Error('strace is needed to see the order of system calls, and does not run here. Debian package: strace; a container needs --cap-add SYS_PTRACE.');
+      throw new Error(
+        'strace is needed to see the order of system calls, and does not run here. Debian package: strace; a container needs --cap-add SYS_PTRACE.',
+      );
     cluster = await startCluster();
     await cluster.publish(program(), partner(), link());
     dataDir = await mkdtemp(join(tmpdir(), 'baton-edge-'));
@@ -55,9 +57,13 @@ function callsOf(trace: string): { readonly thread: string; readonly call: strin
     const calls = callsOf(await eventually(() => readFile(trace, 'utf8')));
     for (const id of ids) {
       const written = calls.findIndex(({ call }) => /^pwrite64\(\d+<[^>]*\.seg>/.test(call) && call.includes(id));
-      const answered = calls.findIndex(({ call }) => /^(write|writev|sendto|sendmsg)\(/.test(call) && call.includes('302') && call.includes(`click_id=${id}`));
+      const answered = calls.findIndex(
+        ({ call }) => /^(write|writev|sendto|sendmsg)\(/.test(call) && call.includes('302') && call.includes(`click_id=${id}`),
+      );
       const file = /<([^>]*)>/.exec(calls[written]?.call ?? '')?.[1];
-      const synced = calls.findIndex(({ call }, at) => at > written && call.startsWith('fdatasync(') && call.includes(`<${file}>`) && / = 0$/.test(call));
+      const synced = calls.findIndex(
+        ({ call }, at) => at > written && call.startsWith('fdatasync(') && call.includes(`<${file}>`) && / = 0$/.test(call),
+      );
       expect([written >= 0, synced > written, answered > synced]).toEqual([true, true, true]);
     }
   }, 120_000);

@@ -92,7 +92,10 @@ describe('a record', () => {
   });
 
   it('of a kind that this version does not know is passed over', () => {
-    const bytes = bytesOf({ ...recordOf(emit(ClickRecorded, ClickRecorded.sample), undefined), kind: 9 }, recordOf(emit(TouchRecorded, TouchRecorded.sample), undefined));
+    const bytes = bytesOf(
+      { ...recordOf(emit(ClickRecorded, ClickRecorded.sample), undefined), kind: 9 },
+      recordOf(emit(TouchRecorded, TouchRecorded.sample), undefined),
+    );
     const read = readRecord(bytes, 0);
     expect(read.kind).toBe('damaged');
     expect(read.kind === 'damaged' && read.next !== null && readRecord(bytes, read.next).kind).toBe('record');

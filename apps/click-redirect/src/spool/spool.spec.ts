@@ -4,7 +4,8 @@ import { type Faults, LossyDisk, randomOf, SOUND } from '../specs/lossy-disk';
 import { fact, keep, openSpool, RecordingProducer, shipAll, startShipper } from '../specs/spool.fixture';
 import { RECORD_MAX_BYTES, type RecordOf } from './record';
 import type { Shipper } from './shipper';
-import type { Shed, Spool } from './spool';
+import type { Shed } from './batch';
+import type { Spool } from './spool';
 
 const segmentsOf = async (disk: LossyDisk): Promise<string[]> => (await disk.list()).filter((name) => name.endsWith('.seg'));
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
@@ -218,7 +219,10 @@ describe('the spool is bounded', () => {
     expect(await Promise.race(answers)).toBe('capacity');
     release();
     const settled = await Promise.all(answers);
-    expect([settled.filter((shed) => shed === null).length > 2, settled.filter((shed) => shed === 'capacity').length > 10]).toEqual([true, true]);
+    expect([settled.filter((shed) => shed === null).length > 2, settled.filter((shed) => shed === 'capacity').length > 10]).toEqual([
+      true,
+      true,
+    ]);
     await spool.close();
   });
 

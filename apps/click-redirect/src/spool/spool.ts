@@ -1,13 +1,9 @@
 import { crashPoint, type Log } from '@baton/platform';
+import { type Batch, type Done, newBatch, settle, type Shed } from './batch';
 import type { SpoolDisk, SpoolFile } from './disk';
 import { RECORD_MAX_BYTES, recordBytesMax, type RecordOf, writeRecord } from './record';
 import { damagedBases, segmentBases, segmentName } from './segment';
 import type { SpoolTide } from './tide';
-
-/** Why a fact was not kept. `disk`: writing failed, or did a moment ago; `full`: the spool has its most bytes; `capacity`: more wait than fit. */
-export type Shed = 'disk' | 'full' | 'capacity' | 'timeout' | 'closing' | 'oversize';
-/** Called once: null when the fact is on disk. */
-export type Done = (shed: Shed | null) => void;
 
 export interface SpoolOptions {
   readonly disk: SpoolDisk;
@@ -20,17 +16,11 @@ export interface SpoolOptions {
   readonly segmentBytes?: number;
   readonly segmentAgeMs?: number;
   readonly retryMs?: number;
+  /** Most bytes that are written at once; no less than a record. */
   readonly batchBytes?: number;
   readonly checkMs?: number;
 }
 
-interface Batch {
-  readonly bytes: Buffer;
-  used: number;
-  dones: Done[];
-  /** When its first fact came. */
-  sinceMs: number;
-}
 interface Segment {
   readonly base: number;
   readonly file: SpoolFile;
@@ -155,7 +145,7 @@ export class Spool {
       this.filling = this.spare;
       this.writing = batch;
       const shed = await this.put(batch.bytes.subarray(0, batch.used));
-      this.settle(batch, shed);
+      settle(batch, shed, this.options.log);
       this.writing = null;
       batch.used = 0;
       this.spare = batch;
@@ -246,9 +236,9 @@ export class Spool {
     const atMs = Date.now();
     const { writing, filling } = this;
     if (writing && atMs - writing.sinceMs > this.options.waitMs) {
-      this.settle(writing, 'timeout');
+      settle(writing, 'timeout', this.options.log);
       // Those behind it: their facts are written when the disk comes back, under ids that nobody was given.
-      if (filling.dones.length > 0 && atMs - filling.sinceMs > this.options.waitMs) this.settle(filling, 'timeout');
+      if (filling.dones.length > 0 && atMs - filling.sinceMs > this.options.waitMs) settle(filling, 'timeout', this.options.log);
     }
     const { segment } = this;
     if (segment && !this.isFlushing && segment.length > 0 && atMs - segment.openedMs > this.segmentAgeMs) {
@@ -258,21 +248,4 @@ export class Spool {
       this.options.tide.seal(this.end);
     }
   }
-
-  private settle(batch: Batch, shed: Shed | null): void {
-    const { dones } = batch;
-    batch.dones = [];
-    for (const done of dones) {
-      try {
-        done(shed);
-      } catch (error) {
-        // One caller's fault: the others are answered, and the spool goes on.
-        this.options.log.error({ err: error }, 'the answer to a kept fact failed');
-      }
-    }
-  }
-}
-
-function newBatch(bytes: number): Batch {
-  return { bytes: Buffer.allocUnsafeSlow(bytes), used: 0, dones: [], sinceMs: 0 };
 }
