@@ -62,7 +62,7 @@ async function killWhileSending(world) {
   const backlog = async () => (await call(`${edge.url}/readyz`)).body.spool_backlog_bytes;
   const most = await backlog();
   const kill = async () => {
-    await waitFor(`${edge.name} sends`, async () => (await backlog()) < most, 60_000, 5);
+    await waitFor(`${edge.name} sends`, async () => (await backlog()) < most, 60_000, 5).catch(() => null);
     world.strikes.push({ edge: edge.name, signal: 'SIGKILL', when: 'while it sends', seconds: await strike(world, edge, 'SIGKILL') });
   };
   await Promise.all([world.stores.start(), kill()]);
