@@ -10,7 +10,7 @@ const DAY_MS = 86_400_000;
 const PAUSED = '22222222-2222-4222-8222-222222222222';
 /** The others are the catalog's, or need a store to be down (outage.integration.spec.ts). */
 const ELSEWHERE: readonly string[] =
-  'operator_only tenant_missing tenant_mismatch slug_taken key_taken destination_refused partner_unknown terms_in_past deleted over_quota unavailable internal'.split(
+  'operator_only tenant_missing tenant_mismatch slug_taken key_taken domain_taken utm_refused destination_refused partner_unknown terms_in_past deleted over_quota unavailable internal'.split(
     ' ',
   );
 
