@@ -27,9 +27,17 @@ async function encodedByKafkajs(request: ProduceRequest): Promise<Buffer> {
 const text = (maxLength: number): fc.Arbitrary<string> => fc.oneof(fc.string({ maxLength }), fc.string({ unit: 'binary', maxLength }));
 const bytes = (maxLength: number): fc.Arbitrary<Buffer> => fc.uint8Array({ maxLength }).map((array) => Buffer.from(array));
 /** Lengths at which a length takes one byte more, and such as real values have. */
-const long = fc.constantFrom(62, 63, 64, 65, 127, 128, 8_150, 8_191, 8_192, 16_383, 16_384, 200_000).map((length) => 'é'.repeat(length / 2) + 'x'.repeat(length % 2));
+const long = fc
+  .constantFrom(62, 63, 64, 65, 127, 128, 8_150, 8_191, 8_192, 16_383, 16_384, 200_000)
+  .map((length) => 'é'.repeat(length / 2) + 'x'.repeat(length % 2));
 const headers = fc
-  .uniqueArray(fc.tuple(text(80).filter((name) => name !== '__proto__'), fc.oneof(text(120), bytes(120))), { maxLength: 20, selector: ([name]) => name })
+  .uniqueArray(
+    fc.tuple(
+      text(80).filter((name) => name !== '__proto__'),
+      fc.oneof(text(120), bytes(120)),
+    ),
+    { maxLength: 20, selector: ([name]) => name },
+  )
   .map((entries) => Object.fromEntries(entries));
 const message = fc.record(
   {
@@ -50,7 +58,11 @@ const request: fc.Arbitrary<ProduceRequest> = fc.record({
     fc.record({
       topic: fc.string({ minLength: 1, maxLength: 40 }),
       partitions: fc.array(
-        fc.record({ partition: fc.nat(1_000), firstSequence: fc.nat(2 ** 31 - 1), messages: fc.array(message, { minLength: 1, maxLength: 70 }) }),
+        fc.record({
+          partition: fc.nat(1_000),
+          firstSequence: fc.nat(2 ** 31 - 1),
+          messages: fc.array(message, { minLength: 1, maxLength: 70 }),
+        }),
         { minLength: 1, maxLength: 3 },
       ),
     }),
@@ -122,7 +134,9 @@ describe('sums and partitions', () => {
         const key = Buffer.from(array);
         expect(murmur2(key)).toBe(theirMurmur(key));
         const partitionMetadata = Array.from({ length: count }, (_, partitionId) => ({ partitionId, leader: 0 }));
-        const asked = { topic: 't', partitionMetadata, message: { key, value: null } } as unknown as Parameters<ReturnType<typeof partitioner>>[0];
+        const asked = { topic: 't', partitionMetadata, message: { key, value: null } } as unknown as Parameters<
+          ReturnType<typeof partitioner>
+        >[0];
         expect(partitioner()(asked)).toBe(theirPartitioner()(asked));
       }),
       { numRuns: 1_000 },
@@ -131,7 +145,11 @@ describe('sums and partitions', () => {
 
   it('messages without a key go in turns to partitions that have a leader', () => {
     const turns = partitioner();
-    const partitionMetadata = [{ partitionId: 0, leader: 1 }, { partitionId: 1, leader: -1 }, { partitionId: 2, leader: 1 }];
+    const partitionMetadata = [
+      { partitionId: 0, leader: 1 },
+      { partitionId: 1, leader: -1 },
+      { partitionId: 2, leader: 1 },
+    ];
     const asked = { topic: 't', partitionMetadata, message: { key: null, value: 'v' } } as unknown as Parameters<typeof turns>[0];
     expect(new Set(Array.from({ length: 10 }, () => turns(asked)))).toEqual(new Set([0, 2]));
   });

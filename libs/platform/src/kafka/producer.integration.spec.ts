@@ -54,7 +54,12 @@ describe('the producer', () => {
 
   it('brings keys, values and headers to a consumer as they were', async () => {
     const sent: OutgoingMessage[] = [
-      { topic: TOPICS.touches, key: 'κλειδί', value: 'Grüße \u0000 🏃', headers: { ce_id: 'naïve', empty: '', bytes: Buffer.from([0, 255, 1]) } },
+      {
+        topic: TOPICS.touches,
+        key: 'κλειδί',
+        value: 'Grüße \u0000 🏃',
+        headers: { ce_id: 'naïve', empty: '', bytes: Buffer.from([0, 255, 1]) },
+      },
       { topic: TOPICS.touches, key: Buffer.from([0, 1, 2]), value: Buffer.alloc(150_000, 7), headers: {} },
       { topic: TOPICS.touches, key: 'tombstone', value: null, headers: { ce_id: 'x' } },
       { topic: TOPICS.touches, key: 'empty', value: '', headers: Object.fromEntries(Array.from({ length: 40 }, (_, i) => [`h${i}`, 'v'])) },
