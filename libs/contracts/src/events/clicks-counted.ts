@@ -2,10 +2,10 @@ import { defineEvent } from '../define';
 import { Instant, Pattern, Uuid, Whole } from '../fields';
 import { TOPICS } from '../topics';
 
-/** How many clicks one replica has counted of a link with a cap. The sum over replicas is the link's count. */
+/** How many clicks one process has counted of a link with a cap. The sum over processes is the link's count. */
 export class ClicksCountedData {
   @Uuid() tenantId!: string;
-  /** Stays the same over restarts. */
+  /** Another for each process: what a former one counted stays part of the sum. */
   @Pattern(/^[a-z0-9-]{1,64}$/) replicaId!: string;
   @Whole(1, 2 ** 40 - 1) linkNumber!: number;
   /** Never falls. */
