@@ -6,7 +6,7 @@ const HEAL_MS = 120_000;
 const TOPIC = 'baton.clicks.v1';
 const GROUP = 'attribution';
 
-/** Waits until everything has arrived, at most 120 s from now, and holds what arrived against the visitors' journal. */
+/** Waits until everything has arrived, at most 120 s from now, and holds what arrived against the visitors' journal. Gives how many messages were repeats. */
 export async function verifyIds(world, when = '') {
   const { visitors, checks, kafka, platform } = world;
   const issued = new Map(visitors.visits.filter(({ clickId }) => clickId).map((visit) => [visit.clickId, visit]));
@@ -30,6 +30,7 @@ export async function verifyIds(world, when = '') {
   );
   const letters = await kafka.deadLetters();
   checks.add(`${when}no dead letters`, letters === 0, String(letters));
+  return [...found.values()].reduce((sum, { times }) => sum + times - 1, 0);
 }
 
 async function isQuiet({ edges, kafka, platform }, issued, state) {
