@@ -108,6 +108,7 @@ function recordAt(bytes: Buffer, from: number, end: number): SpoolRecord | null 
 
 /** As `encode` of the contracts makes it, from what was spooled: the same bytes on every try. */
 export function messageOf({ contract, tenantId, occurredAtMs, id, traceparent, value }: SpoolRecord): SpooledMessage {
+  const { source, schema } = namesOf(contract);
   return {
     topic: contract.topic,
     // The key of a click and of a touch is its id.
@@ -116,15 +117,25 @@ export function messageOf({ contract, tenantId, occurredAtMs, id, traceparent, v
     headers: {
       ce_specversion: '1.0',
       ce_id: id,
-      ce_source: `/baton/${contract.topic}`,
+      ce_source: source,
       ce_type: contract.ceType,
       ce_time: new Date(occurredAtMs).toISOString(),
-      ce_dataschema: `urn:baton:schema:${contract.type}:v${contract.version}`,
+      ce_dataschema: schema,
       ce_tenant: tenantId,
       'content-type': 'application/json',
       traceparent: traceparent ?? traceOf(id),
     },
   };
+}
+
+const names = new Map<EventContract, { readonly source: string; readonly schema: string }>();
+function namesOf(contract: EventContract): { readonly source: string; readonly schema: string } {
+  let known = names.get(contract);
+  if (!known) {
+    known = { source: `/baton/${contract.topic}`, schema: `urn:baton:schema:${contract.type}:v${contract.version}` };
+    names.set(contract, known);
+  }
+  return known;
 }
 
 /** A trace that begins here has the fact's own id for its name: 16 bytes and 8 of what the id holds, so that every try says the same. */

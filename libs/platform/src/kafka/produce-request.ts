@@ -37,15 +37,19 @@ export interface Encoded {
   readonly buf: Buffer;
   readonly buffer: Buffer;
   size(): number;
+  /** The same bytes behind `HEAD_ROOM` free ones, for what goes before them. */
+  readonly roomy: Buffer;
 }
+/** More than kafkajs puts before a request: size, api key and version, correlation id, the client's id of at most 100 bytes. */
+export const HEAD_ROOM = 128;
 
 /** Null: something that only kafkajs itself encodes (compression, transactions, timestamps, lists of headers). */
 export function encodeProduce(request: ProduceRequest, nowMs: number): Encoded | null {
   if (request.compression || request.transactionalId) return null;
   const room = roomFor(request);
   if (room === null) return null;
-  const bytes = Buffer.allocUnsafe(room);
-  let at = bytes.writeInt16BE(-1, 0);
+  const bytes = Buffer.allocUnsafe(HEAD_ROOM + room);
+  let at = bytes.writeInt16BE(-1, HEAD_ROOM);
   at = bytes.writeInt16BE(request.acks, at);
   at = bytes.writeInt32BE(request.timeout, at);
   at = bytes.writeInt32BE(request.topicData.length, at);
@@ -60,8 +64,8 @@ export function encodeProduce(request: ProduceRequest, nowMs: number): Encoded |
       at = end;
     }
   }
-  const encoded = bytes.subarray(0, at);
-  return { buf: encoded, buffer: encoded, size: () => encoded.length };
+  const encoded = bytes.subarray(HEAD_ROOM, at);
+  return { buf: encoded, buffer: encoded, size: () => encoded.length, roomy: bytes.subarray(0, at) };
 }
 
 interface Batch {
