@@ -99,20 +99,26 @@ export class CatalogFollower implements CatalogWriter {
     return this.serving?.follower.stalenessMs() ?? Infinity;
   }
 
-  /** Null: it is damaged, and was moved aside. */
+  /**
+   * Null: it is damaged, and was moved aside. Any other failure throws: it may pass, and what serves visitors now would be gone with a catalog
+   * that nothing is wrong with.
+   */
   private open(number: number): Generation | null {
     const { folder, log } = this.options;
-    try {
-      const damage = damageOf(folder, number);
-      if (damage !== null) throw new Error(damage);
-      return this.generation(number);
-    } catch (error) {
-      log.error(
-        { err: error, aside: moveAside(folder, number) },
-        'the catalog on disk is damaged and was moved aside; it is read anew from Kafka',
-      );
-      return null;
+    let damage = damageOf(folder, number);
+    if (damage === null) {
+      try {
+        return this.generation(number);
+      } catch (error) {
+        damage = String(error);
+        if (!DAMAGE.test(damage)) throw error;
+      }
     }
+    log.error(
+      { damage, aside: moveAside(folder, number) },
+      'the catalog on disk is damaged and was moved aside; it is read anew from Kafka',
+    );
+    return null;
   }
 
   private generation(number: number): Generation {
@@ -234,4 +240,4 @@ export class CatalogFollower implements CatalogWriter {
 }
 
 /** What LMDB says of a store whose pages contradict each other. */
-const DAMAGE = /MDB_(CORRUPTED|PAGE_NOTFOUND|PANIC|INVALID)/;
+const DAMAGE = /MDB_(CORRUPTED|PAGE_NOTFOUND|PANIC|INVALID|VERSION_MISMATCH)/;
