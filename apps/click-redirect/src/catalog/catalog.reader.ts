@@ -1,6 +1,7 @@
 import type { AndroidApp, AppleApp, EntityState } from '@baton/contracts';
 import type { Log } from '@baton/platform';
 import { type Plan, planOf, type Terms, termsInForce } from '../domain/decision';
+import { rootUrlOf } from '../domain/root-url';
 import { BoundedCache } from './cache';
 import { CatalogStore } from './catalog.store';
 import { currentGeneration, damageOf, generationFolder } from './generations';
@@ -190,7 +191,7 @@ class DiskCatalogReader implements CatalogReader {
     const row = host.length > 253 || host.length === 0 ? undefined : this.store?.domain(host);
     if (!row) return undefined;
     const { tenantId, state, rootUrl, appleApps, androidApps } = row;
-    return { tenantId, host, state, rootUrl: rootUrl ?? null, appleApps: appleApps ?? [], androidApps: androidApps ?? [] };
+    return { tenantId, host, state, rootUrl: rootUrlOf(rootUrl), appleApps: appleApps ?? [], androidApps: androidApps ?? [] };
   }
 }
 
