@@ -108,6 +108,7 @@ function finish(broken, times) {
   const counts = existsSync(RESULTS) ? readdirSync(RESULTS).map((file) => JSON.parse(readFileSync(join(RESULTS, file), 'utf8'))) : [];
   const sum = (key) => counts.reduce((total, count) => total + count[key], 0);
   const failed = sum('failed') || new Set(broken).size;
+  for (const { file, test, reason } of counts.flatMap(({ failures = [] }) => failures)) say(`${red('✗')} ${file}: ${test}\n    ${reason}`);
   say(`\n${times.join(', ')}`);
   if (broken.length > 0) say(red(`failed stages: ${[...new Set(broken)].join(', ')}`));
   else say(green('all stages passed'));
