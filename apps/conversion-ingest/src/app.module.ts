@@ -12,10 +12,12 @@ import {
   type Part,
   writeOutbox,
 } from '@baton/platform';
-import { countAnswers } from './answered';
+import { countAnswers, ownRoutes } from './answered';
 import { DeepLinkController } from './deep-link.controller';
 import { deepLinkStore } from './deep-link.store';
 import { DeepLinks } from './deep-links';
+import { loadDoors } from './doors/load';
+import { mountDoors } from './doors/mount';
 import type { Env } from './env';
 import { FactController } from './fact.controller';
 import { factStore } from './fact.store';
@@ -24,6 +26,8 @@ import { ingestRoutes } from './ingest.routes';
 import { Intake } from './intake';
 import { ReceiptController } from './receipt.controller';
 import { Receipts } from './receipts';
+import { rejectionStore } from './rejection.store';
+import { Forgetting } from './forgetting';
 import { RedisSeenStore } from './seen.store';
 import { type Outcome, type Pending, settleWith } from './settle';
 
@@ -60,21 +64,26 @@ export function compose({ service, env, log, fatal }: Context<Env>): Composition
     batchMax: env.BATCH_MAX,
   });
   const seen = new RedisSeenStore({ url: env.REDIS_URL, prefix: env.REDIS_PREFIX, log });
-  const groups = new Groups<Pending, Outcome>(settleWith({ database: api, facts: factStore, seen, committed: () => relay.wake() }), {
-    groupMax: 200,
-    collectMs: 1,
-    waitingMax: env.WAITING_MAX,
-    waitingOfKeyMax: Math.ceil(env.WAITING_MAX / 2),
-    waitMaxMs: 2_000,
-    flightsMax: env.DATABASE_POOL_MAX,
-    flightsOfKeyMax: 2,
-  });
-  const { keys } = parseClickIdKeys(env.CLICK_ID_KEYS);
-  const intake = new Intake({ groups, clickIdKeys: keys, emailHashKey: env.EMAIL_HASH_KEY });
+  const groups = new Groups<Pending, Outcome>(
+    settleWith({ database: api, facts: factStore, rejections: rejectionStore, seen, committed: () => relay.wake() }),
+    {
+      groupMax: 200,
+      collectMs: 1,
+      waitingMax: env.WAITING_MAX,
+      waitingOfKeyMax: Math.ceil(env.WAITING_MAX / 2),
+      waitMaxMs: 2_000,
+      flightsMax: env.DATABASE_POOL_MAX,
+      flightsOfKeyMax: 2,
+    },
+  );
+  const { keys: clickIdKeys } = parseClickIdKeys(env.CLICK_ID_KEYS);
+  const keys = new ApiKeys(api);
+  const routes = ownRoutes();
+  const intake = new Intake({ groups, clickIdKeys, emailHashKey: env.EMAIL_HASH_KEY });
   const deepLinks = new DeepLinks({
     database: claims,
     store: deepLinkStore,
-    clickIdKeys: keys,
+    clickIdKeys,
     deviceHashKey: env.EMAIL_HASH_KEY,
     now: () => Date.now(),
   });
@@ -82,9 +91,9 @@ export function compose({ service, env, log, fatal }: Context<Env>): Composition
     controllers: [FactController, ReceiptController, DeepLinkController],
     providers: [
       { provide: Intake, useValue: intake },
-      { provide: Receipts, useValue: new Receipts(api, factStore) },
+      { provide: Receipts, useValue: new Receipts(api, factStore, rejectionStore) },
       { provide: DeepLinks, useValue: deepLinks },
-      { provide: ApiKeys, useValue: new ApiKeys(api) },
+      { provide: ApiKeys, useValue: keys },
     ],
     parts: [
       postgres('postgres api', api),
@@ -93,11 +102,15 @@ export function compose({ service, env, log, fatal }: Context<Env>): Composition
       producing(producer),
       seen,
       relay,
+      new Forgetting({ database: worker, rejections: rejectionStore, log }),
       listening(consumer, api),
       groups,
     ],
     status: () => ({ consumer: consumer.unready() ?? 'joined' }),
-    routes: (http) => countAnswers(http, log),
+    routes: (http) => {
+      countAnswers(http, log, routes);
+      mountDoors(http, loadDoors(), { keys, intake, routes, settingsOf: async () => ({}) });
+    },
     openApi: {
       title: 'Baton conversion ingest',
       description:

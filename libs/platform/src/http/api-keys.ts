@@ -106,6 +106,12 @@ export async function callerOf(keys: ApiKeys, authorization: string | string[] |
   const text = typeof authorization === 'string' ? /^Bearer +(\S+)$/i.exec(authorization)?.[1] : undefined;
   if (!text)
     throw new Problem('unauthorised', 'There is no "Authorization: Bearer <key>" header.', { headers: { 'WWW-Authenticate': 'Bearer' } });
+  return admitKey(keys, text, scope);
+}
+
+/** Who this key is, wherever it stood in the request; throws a `Problem` where it may not do what it asks for. */
+export async function admitKey(keys: ApiKeys, text: string | null, scope: Scope | undefined): Promise<Caller> {
+  if (!text) throw new Problem('unauthorised', 'There is no key where this endpoint looks for one.');
   const caller = await keys.find(text);
   if (!caller)
     throw new Problem('unauthorised', 'This key is not known, was revoked or has expired.', { headers: { 'WWW-Authenticate': 'Bearer' } });
