@@ -1,9 +1,12 @@
 export * from './ports';
 export * from './http/api-key-text';
 export * from './http/api-keys';
-export { BODY_MAX_BYTES, type Http, parseBody, problemsOf, takesTime } from './http/http';
+export { BODY_MAX_BYTES, type Http, parseBody, problemsOf, TakesBody, takesTime } from './http/http';
 export * from './http/problem';
 export * from './http/trace';
+export { type Asked, type Opening, type RowTold, type Taking, type UploadRequest, UploadRoute } from './http/upload';
+export * from './http/upload-rows';
+export { type Cut } from './http/upload-text';
 export * from './run/env';
 export * from './run/log';
 export * from './run/metrics';

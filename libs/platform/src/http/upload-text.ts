@@ -4,7 +4,7 @@ export type Cut =
   | { readonly kind: 'cells'; readonly cells: readonly string[] }
   | { readonly kind: 'malformed'; readonly code: 'malformed' | 'too_large'; readonly problem: string };
 
-/** Where reading goes on; `cut` is null for an empty line. Null instead of a step: the text ends before the record does. */
+/** Where reading goes on; `cut` is null for an empty line or row. Null instead of a step: the text ends before the record does. */
 export interface Step {
   readonly next: number;
   readonly cut: Cut | null;
@@ -44,7 +44,8 @@ export function cutCells(delimiter: string, text: string, at: number, isLast: bo
       continue;
     }
     const next = afterBreak(text, cell.end);
-    if (cells.length === 1 && cells[0] === '') return { next, cut: null };
+    // Sheets end in rows of nothing but separators.
+    if (cells.every((cell) => cell === '')) return { next, cut: null };
     return { next, cut: checked({ kind: 'cells', cells }, text.slice(at, cell.end)) };
   }
 }
