@@ -13,6 +13,9 @@ import {
   writeOutbox,
 } from '@baton/platform';
 import { countAnswers, ownRoutes } from './answered';
+import { BatchController } from './batch.controller';
+import { BulkController } from './bulk.controller';
+import { BULK_PATHS } from './bulk-openapi';
 import { DeepLinkController } from './deep-link.controller';
 import { deepLinkStore } from './deep-link.store';
 import { DeepLinks } from './deep-links';
@@ -80,6 +83,7 @@ export function compose({ service, env, log, fatal }: Context<Env>): Composition
   const keys = new ApiKeys(api);
   const routes = ownRoutes();
   const intake = new Intake({ groups, clickIdKeys, emailHashKey: env.EMAIL_HASH_KEY });
+  const bulk = new BulkController({ keys, intake, log });
   const deepLinks = new DeepLinks({
     database: claims,
     store: deepLinkStore,
@@ -88,7 +92,7 @@ export function compose({ service, env, log, fatal }: Context<Env>): Composition
     now: () => Date.now(),
   });
   return {
-    controllers: [FactController, ReceiptController, DeepLinkController],
+    controllers: [FactController, BatchController, ReceiptController, DeepLinkController],
     providers: [
       { provide: Intake, useValue: intake },
       { provide: Receipts, useValue: new Receipts(api, factStore, rejectionStore) },
@@ -109,12 +113,14 @@ export function compose({ service, env, log, fatal }: Context<Env>): Composition
     status: () => ({ consumer: consumer.unready() ?? 'joined' }),
     routes: (http) => {
       countAnswers(http, log, routes);
+      bulk.routes(http);
       mountDoors(http, loadDoors(), { keys, intake, routes, settingsOf: async () => ({}) });
     },
     openApi: {
       title: 'Baton conversion ingest',
       description:
         'Conversions, reversals and identities from the advertiser’s server, and their receipts; claims of newly installed apps.',
+      paths: BULK_PATHS(),
     },
   };
 }

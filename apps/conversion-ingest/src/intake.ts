@@ -53,9 +53,9 @@ export class Intake {
     const reception = this.reception(caller, manner);
     try {
       const read = readPosted(posted);
-      if (read instanceof Problem) return await this.refuse(posted, reception, read);
+      if (read instanceof Problem) return await this.refuse(posted, reception, read, manner);
       const claim = this.claim(caller, read, reception);
-      if (claim.kind === 'unreadable') return await this.refuse(posted, reception, refused(claim.refusal));
+      if (claim.kind === 'unreadable') return await this.refuse(posted, reception, refused(claim.refusal), manner);
       return told(await this.submit({ claim, ...manner }), claim.receiptId);
     } catch (error) {
       return { kind: 'rejected', receiptId: null, problem: problemOf(error) };
@@ -75,7 +75,8 @@ export class Intake {
   }
 
   /** What nobody can read has a receipt too, so that its sender can be told later what was wrong. */
-  private async refuse({ kind, body }: Posted, reception: Reception, problem: Problem): Promise<Told> {
+  private async refuse({ kind, body }: Posted, reception: Reception, problem: Problem, { validateOnly }: Manner): Promise<Told> {
+    if (validateOnly) return withReceipt(problem, null);
     const { tenantId, receiptId, receivedAtMs, door } = reception;
     const rejection = {
       tenantId,
