@@ -19,7 +19,7 @@ export interface Reply {
 export type FactRoutes = Map<string, string>;
 export const ownRoutes = (): FactRoutes =>
   new Map(
-    ['/v1/conversions', '/v1/conversions/batch', '/v1/conversions:bulk', '/v1/reversals', '/v1/identities'].map((route) => [
+    ['/v1/conversions', '/v1/conversions/batch', '/v1/conversions::bulk', '/v1/reversals', '/v1/identities'].map((route) => [
       `POST ${route}`,
       'api',
     ]),
