@@ -6,7 +6,7 @@ export * from './http/problem';
 export * from './http/trace';
 export { type Asked, type Opening, type RowTold, type Taking, type UploadRequest, UploadRoute } from './http/upload';
 export * from './http/upload-rows';
-export { type Cut } from './http/upload-text';
+export { type Cut, delimiterOf } from './http/upload-text';
 export * from './run/env';
 export * from './run/log';
 export * from './run/metrics';
