@@ -4,6 +4,7 @@ import {
   BODY_MAX_BYTES,
   type Caller,
   type Http,
+  type Log,
   parseBody,
   Problem,
   problemOf,
@@ -13,7 +14,8 @@ import { promisify } from 'node:util';
 import { gunzip, inflate } from 'node:zlib';
 import { type FactRequest, type FactRoutes, tell } from '../answered';
 import { readIdempotencyKey } from '../idempotency-key';
-import type { Intake } from '../intake';
+import type { Intake, Told } from '../intake';
+import type { Posted, PostedKind } from '../posted';
 import { isPassing, type Door, type DoorAnswer, type DoorRequest, type DoorRoute, type DoorSettings } from './door';
 
 export interface DoorParts {
@@ -23,9 +25,12 @@ export interface DoorParts {
   readonly settingsOf: (caller: Caller, door: string) => Promise<DoorSettings>;
   /** The routes that are counted. */
   readonly routes: FactRoutes;
+  readonly log: Log;
 }
 
 const UNPACK = { gzip: promisify(gunzip), 'x-gzip': promisify(gunzip), deflate: promisify(inflate) } as const;
+/** Of which kind a refusal is where nothing could be read. */
+const KIND_OF: Readonly<Record<string, PostedKind>> = { 'reversals:write': 'reversal', 'identities:write': 'identity' };
 /** Batches are as large as safety allows; of keys, so many as fit. */
 const KEYS_PER_KB = 32;
 
@@ -69,17 +74,12 @@ function mount(scope: Scope, door: Door, route: DoorRoute, parts: DoorParts): vo
       let read: DoorRequest = bare(asked);
       try {
         read = await unpacked(asked, bodyMaxBytes);
-        const caller = await admitKey(parts.keys, route.keyOf(read), route.scope);
-        asked.caller = caller;
-        const posted = route.read(read, await parts.settingsOf(caller, door.name));
-        const told = await parts.intake.takeAll(caller, posted, {
-          door: door.name,
-          traceparent: traceparentOf(asked.headers),
-          idempotencyKey: posted.length === 1 ? readIdempotencyKey(asked.headers['idempotency-key']) : null,
-        });
+        asked.caller = await admitKey(parts.keys, route.keyOf(read), route.scope);
+        const told = await taken(parts, door, route, { caller: asked.caller, read });
         tell(asked, reply as never, told);
         await send(reply, route.answer(told, read), retry(told));
       } catch (error) {
+        if (problemOf(error).code === 'internal') parts.log.error({ err: error, door: door.name, requestId: asked.id }, 'request failed');
         await send(reply, refusal(route, error, read), problemOf(error));
       }
       return reply;
@@ -87,8 +87,27 @@ function mount(scope: Scope, door: Door, route: DoorRoute, parts: DoorParts): vo
   });
 }
 
+interface Asked {
+  readonly caller: Caller;
+  readonly read: DoorRequest;
+}
+
+/** What became of the facts of a request. What cannot be read as any is thrown, with the receipt under which its sender finds it again. */
+async function taken({ intake, settingsOf }: DoorParts, door: Door, route: DoorRoute, { caller, read }: Asked): Promise<readonly Told[]> {
+  const manner = { door: door.name, traceparent: traceparentOf(read.headers) };
+  const settings = await settingsOf(caller, door.name);
+  let posted: readonly Posted[];
+  try {
+    posted = route.read(read, settings);
+  } catch (error) {
+    throw error instanceof Problem ? await intake.unread(caller, KIND_OF[route.scope] ?? 'conversion', error, manner) : error;
+  }
+  const idempotencyKey = posted.length === 1 ? readIdempotencyKey(read.headers['idempotency-key']) : null;
+  return intake.takeAll(caller, posted, { ...manner, idempotencyKey });
+}
+
 /** What a passing failure says about when to come again stands in our headers, whatever the dialect's answer looks like. */
-const retry = (told: Awaited<ReturnType<Intake['takeAll']>>): Problem | undefined =>
+const retry = (told: readonly Told[]): Problem | undefined =>
   told.flatMap((one) => (one.kind === 'rejected' && isPassing(one.problem.code) ? [one.problem] : []))[0];
 
 function refusal(route: DoorRoute, error: unknown, request: DoorRequest): DoorAnswer {
@@ -97,7 +116,7 @@ function refusal(route: DoorRoute, error: unknown, request: DoorRequest): DoorAn
   return {
     status,
     ...(body === undefined ? {} : { body }),
-    headers: { 'Baton-Verdict': 'rejected', 'Baton-Reason': problem.code, ...headers },
+    headers: { ...problem.more.headers, 'Baton-Verdict': 'rejected', 'Baton-Reason': problem.code, ...headers },
   };
 }
 
