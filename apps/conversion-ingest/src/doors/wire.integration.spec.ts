@@ -36,14 +36,15 @@ describe('on the wire', () => {
     const worker = new URL(db.worker);
     worker.port = new URL(postgres.url).port;
     world = await openWorld({ ...stores(), prefix, db: { ...db, api: postgres.url, worker: worker.toString() }, serve });
-    let number = 100;
-    for (const one of tried) {
-      const account = await world.account(number++);
+    for (const [i, one] of tried.entries()) {
+      const account = await world.account(100 + 2 * i);
+      const limited = one.scopes && apiKey(account.tenantId, { scopes: [...one.scopes] });
+      if (limited) await world.publish([limited.event]);
       if (one.program) await world.publish([program(account.tenantId, account.program, 2, one.program)]);
-      accounts.set(one.label, account);
-      if (one.typical) accounts.set(`outage ${one.label}`, await world.account(number++));
+      accounts.set(one.label, limited ? { ...account, key: limited.text } : account);
+      if (one.typical) accounts.set(`outage ${one.label}`, await world.account(101 + 2 * i));
     }
-    shared = await world.account(number++);
+    shared = await world.account(99);
     const key = apiKey(shared.tenantId, { scopes: ['receipts:read'] });
     readOnly = key.text;
     await world.publish([key.event]);

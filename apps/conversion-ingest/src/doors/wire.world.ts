@@ -1,4 +1,4 @@
-import { VERDICTS } from '@baton/contracts';
+import { type Scope, VERDICTS } from '@baton/contracts';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Account, Json } from '../ingest.world';
@@ -28,6 +28,8 @@ export interface Case {
   readonly nowhere?: readonly string[];
   /** The tenant's only program is this; absent: active. */
   readonly program?: 'disabled';
+  /** What the key may do; absent: everything. */
+  readonly scopes?: readonly Scope[];
   /** The dialect itself says success though we refused; without it that is a defect. */
   readonly nativeSuccess?: boolean;
 }

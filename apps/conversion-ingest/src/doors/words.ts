@@ -1,5 +1,6 @@
 import { Problem } from '@baton/platform';
 import type { LineItemBody } from '../bodies';
+import { readIdempotencyKey } from '../idempotency-key';
 import { fingerprint } from '../domain/fingerprint';
 import { instantText } from '../domain/instant';
 import type { Told } from '../intake';
@@ -59,7 +60,7 @@ export function idOf(prefix: string, key: unknown): unknown {
   return prefix.length + 1 + key.length <= 255 ? `${prefix}:${key}` : `${prefix}:${fingerprint('id', { key })}`;
 }
 
-const keyIn = ({ headers }: DoorRequest): string | null => headers['idempotency-key'] ?? null;
+const keyIn = ({ headers }: DoorRequest): string | null => readIdempotencyKey(headers['idempotency-key']);
 
 /**
  * An id for what came without one: made of the sender's Idempotency-Key, else of all that was said, whatever its order. So a retry is the
