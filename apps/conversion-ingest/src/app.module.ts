@@ -114,7 +114,7 @@ export function compose({ service, env, log, fatal }: Context<Env>): Composition
     routes: (http) => {
       countAnswers(http, log, routes);
       bulk.routes(http);
-      mountDoors(http, loadDoors(), { keys, intake, routes, settingsOf: async () => ({}) });
+      mountDoors(http, loadDoors(), { keys, intake, routes, log, settingsOf: async () => ({}) });
     },
     openApi: {
       title: 'Baton conversion ingest',

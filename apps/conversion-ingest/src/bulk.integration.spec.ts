@@ -61,9 +61,10 @@ describe('a file of conversions, two replicas', () => {
       `"${id}"-4;c1;5;EUR;;;`,
       `${id}-5;c1;500;JPY;;;`,
       `${id}-1;c1;12,30;EUR;"pro\r\n""max""";shoe;12,30`,
+      `${id}-6;c1;-5;EUR;;;`,
     ];
     const { status, verdicts, last } = await upload(header + rows.join('\r\n'), { type: 'text/csv; charset=utf-8' });
-    expect([status, last]).toEqual([200, { done: true, rows: 6, accepted: 2, duplicate: 1, rejected: 3, validated: 0 }]);
+    expect([status, last]).toEqual([200, { done: true, rows: 7, accepted: 2, duplicate: 1, rejected: 4, validated: 0 }]);
     expect(verdicts.map(({ row, line, status: own, reason }) => [row, line, own, reason])).toEqual([
       [1, 2, 201, 'accepted'],
       [2, 4, 422, 'amount_invalid'],
@@ -71,6 +72,7 @@ describe('a file of conversions, two replicas', () => {
       [4, 7, 400, 'malformed'],
       [5, 8, 201, 'accepted'],
       [6, 9, 200, 'duplicate'],
+      [7, 11, 422, 'amount_invalid'],
     ]);
     expect(verdicts[1]).toMatchObject({
       receipt_id: expect.any(String) as string,
@@ -78,6 +80,10 @@ describe('a file of conversions, two replicas', () => {
       errors: [{ field: 'amount', column: 'amount' }],
     });
     expect(verdicts[3]?.['detail']).toMatch(/^Line 7: The row has text behind a closing quote/);
+    expect(verdicts[6]).toMatchObject({
+      detail: expect.stringMatching(/^Line 11, column amount: /) as string,
+      errors: [{ field: 'amount_minor' }],
+    });
     const [stored] = await world.rows(`SELECT value::json AS sent FROM outbox WHERE key = $1`, verdicts[0]?.['conversion_id']);
     expect(stored?.['sent']).toMatchObject({
       amountMinor: 1230,

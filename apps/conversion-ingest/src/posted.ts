@@ -10,6 +10,8 @@ export interface Posted {
   readonly body: unknown;
   /** What whoever read it found wrong before us; the body is then what could be read of it. */
   readonly problem?: Problem;
+  /** The dialect itself says that it is a trial: stored as from a test key. */
+  readonly test?: boolean;
 }
 
 const BODIES = { conversion: ConversionBody, reversal: ReversalBody, identity: IdentityBody } as const;
