@@ -1,32 +1,65 @@
 import { counter, type Http, type Log } from '@baton/platform';
+import { reasonOf, type Told } from './intake';
 
-const KIND_OF_ROUTE: Readonly<Record<string, string>> = {
-  '/v1/conversions': 'conversion',
-  '/v1/reversals': 'reversal',
-  '/v1/identities': 'identity',
-};
+export interface FactRequest {
+  readonly id: string;
+  readonly headers: Record<string, string | string[] | undefined>;
+  readonly caller?: { readonly tenantId: string };
+  /** What became of the facts that it brought. */
+  told?: readonly Told[];
+}
+export interface Reply {
+  code(status: number): Reply;
+  header(name: string, value: string): Reply;
+}
 
-/** Counts every answer by its verdict and reason, and logs it in one line: whatever stopped the request, the headers say it. received = accepted + duplicate + rejected. */
-export function countAnswers(http: Http, log: Log): void {
-  const requests = counter('baton_ingest_requests_total', 'Requests answered, by kind, verdict and reason', ['kind', 'verdict', 'reason']);
+/** The routes that take facts, with the name of their door. Filled by whoever mounts them, before the first request. */
+export type FactRoutes = Map<string, string>;
+export const ownRoutes = (): FactRoutes =>
+  new Map(['/v1/conversions', '/v1/reversals', '/v1/identities'].map((route) => [`POST ${route}`, 'api']));
+
+/** Says in the headers what became of a request's facts: of one, its receipt; of several, the verdict that they share, else `mixed`. */
+export function tell(request: FactRequest, reply: Reply, told: readonly Told[]): void {
+  request.told = told;
+  const [first] = told;
+  if (!first) return void reply.header('Baton-Verdict', 'ignored').header('Baton-Reason', 'ignored');
+  const shared = <T>(of: (one: Told) => T): T | 'mixed' => (told.every((one) => of(one) === of(first)) ? of(first) : 'mixed');
+  reply.header(
+    'Baton-Verdict',
+    shared(({ kind }) => kind),
+  );
+  reply.header('Baton-Reason', shared(reasonOf));
+  if (told.length === 1 && first.receiptId && first.kind !== 'validated') reply.header('Baton-Receipt', first.receiptId);
+  if (told.every(({ kind }) => kind === 'duplicate')) reply.header('Baton-Replayed', 'true');
+}
+
+/**
+ * Counts every fact when it is received and when it is answered, by door, verdict and reason, and logs every refusal in one line; a request
+ * that was stopped before any fact was read counts as one: received = accepted + duplicate + rejected (+ validated, ignored), always.
+ */
+export function countAnswers(http: Http, log: Log, routes: FactRoutes): void {
+  const received = counter('baton_ingest_received_total', 'Facts received, by door', ['door']);
+  const answered = counter('baton_ingest_answered_total', 'Facts answered, by door, verdict and reason', ['door', 'verdict', 'reason']);
   http
     .getHttpAdapter()
     .getInstance()
+    .addHook('onRequest', (request, _reply, done) => {
+      const door = routes.get(`${request.method} ${request.routeOptions.url ?? ''}`);
+      if (door !== undefined) received.inc({ door });
+      done();
+    })
     .addHook('onResponse', (request, reply, done) => {
-      const kind = request.method === 'POST' ? KIND_OF_ROUTE[request.routeOptions.url ?? ''] : undefined;
-      if (kind !== undefined) {
-        const [verdict, reason, receipt] = ['baton-verdict', 'baton-reason', 'baton-receipt'].map((name) =>
-          reply.getHeader(name)?.toString(),
-        );
-        requests.inc({ kind, verdict: verdict ?? 'rejected', reason: reason ?? 'internal' });
-        const line = {
-          kind,
-          verdict,
-          reason,
-          receipt,
-          tenantId: (request as { caller?: { tenantId: string } }).caller?.tenantId,
-          requestId: request.id,
-        };
+      const door = routes.get(`${request.method} ${request.routeOptions.url ?? ''}`);
+      if (door === undefined) return done();
+      const { told, caller } = request as unknown as FactRequest;
+      const reason = reply.getHeader('baton-reason')?.toString() ?? 'internal';
+      const facts = told?.map((one) => ({ verdict: one.kind, reason: reasonOf(one) as string, receipt: one.receiptId }));
+      const none = told && reply.statusCode < 400 ? 'ignored' : 'rejected';
+      const all = facts?.length ? facts : [{ verdict: none, reason: none === 'ignored' ? none : reason, receipt: null }];
+      if (all.length > 1) received.inc({ door }, all.length - 1);
+      for (const { verdict, reason, receipt } of all) {
+        answered.inc({ door, verdict, reason });
+        const line = { door, verdict, reason, receipt, tenantId: caller?.tenantId, requestId: request.id };
         if (verdict === 'rejected') log.info(line, 'answered');
         else log.debug(line, 'answered');
       }

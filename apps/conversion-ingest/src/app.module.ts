@@ -14,10 +14,12 @@ import {
   sayQuota,
   writeOutbox,
 } from '@baton/platform';
-import { countAnswers } from './answered';
+import { countAnswers, ownRoutes } from './answered';
 import { DeepLinkController } from './deep-link.controller';
 import { deepLinkStore } from './deep-link.store';
 import { DeepLinks } from './deep-links';
+import { loadDoors } from './doors/load';
+import { mountDoors } from './doors/mount';
 import type { Env } from './env';
 import { FactController } from './fact.controller';
 import { factStore } from './fact.store';
@@ -34,6 +36,8 @@ import { signedIdStore } from './keys/signed-id.store';
 import { PgSignedIds } from './keys/signed-ids';
 import { ReceiptController } from './receipt.controller';
 import { Receipts } from './receipts';
+import { rejectionStore } from './rejection.store';
+import { Forgetting } from './forgetting';
 import { RedisSeenStore } from './seen.store';
 import { type Outcome, type Pending, settleWith } from './settle';
 
@@ -70,21 +74,25 @@ export function compose({ service, env, log, fatal }: Context<Env>): Composition
     batchMax: env.BATCH_MAX,
   });
   const seen = new RedisSeenStore({ url: env.REDIS_URL, prefix: env.REDIS_PREFIX, log });
-  const groups = new Groups<Pending, Outcome>(settleWith({ database: api, facts: factStore, seen, committed: () => relay.wake() }), {
-    groupMax: 200,
-    collectMs: 1,
-    waitingMax: env.WAITING_MAX,
-    waitingOfKeyMax: Math.ceil(env.WAITING_MAX / 2),
-    waitMaxMs: 2_000,
-    flightsMax: env.DATABASE_POOL_MAX,
-    flightsOfKeyMax: 2,
-  });
-  const { keys } = parseClickIdKeys(env.CLICK_ID_KEYS);
-  const intake = new Intake({ groups, clickIdKeys: keys, emailHashKey: env.EMAIL_HASH_KEY });
+  const groups = new Groups<Pending, Outcome>(
+    settleWith({ database: api, facts: factStore, rejections: rejectionStore, seen, committed: () => relay.wake() }),
+    {
+      groupMax: 200,
+      collectMs: 1,
+      waitingMax: env.WAITING_MAX,
+      waitingOfKeyMax: Math.ceil(env.WAITING_MAX / 2),
+      waitMaxMs: 2_000,
+      flightsMax: env.DATABASE_POOL_MAX,
+      flightsOfKeyMax: 2,
+    },
+  );
+  const { keys: clickIdKeys } = parseClickIdKeys(env.CLICK_ID_KEYS);
+  const routes = ownRoutes();
+  const intake = new Intake({ groups, clickIdKeys, emailHashKey: env.EMAIL_HASH_KEY });
   const deepLinks = new DeepLinks({
     database: claims,
     store: deepLinkStore,
-    clickIdKeys: keys,
+    clickIdKeys,
     deviceHashKey: env.EMAIL_HASH_KEY,
     now: () => Date.now(),
   });
@@ -104,7 +112,7 @@ export function compose({ service, env, log, fatal }: Context<Env>): Composition
     controllers: [FactController, ReceiptController, DeepLinkController, KeyController],
     providers: [
       { provide: Intake, useValue: intake },
-      { provide: Receipts, useValue: new Receipts(api, factStore) },
+      { provide: Receipts, useValue: new Receipts(api, factStore, rejectionStore) },
       { provide: DeepLinks, useValue: deepLinks },
       { provide: Admission, useValue: admission },
       { provide: CurrentKey, useValue: new CurrentKey({ database: api, store: keyUseStore, limit }) },
@@ -120,13 +128,15 @@ export function compose({ service, env, log, fatal }: Context<Env>): Composition
       uses,
       signedIds,
       relay,
+      new Forgetting({ database: worker, rejections: rejectionStore, log }),
       listening(consumer, api),
       groups,
     ],
     status: () => ({ consumer: consumer.unready() ?? 'joined' }),
     routes: (http) => {
-      countAnswers(http, log);
+      countAnswers(http, log, routes);
       sayQuota(http);
+      mountDoors(http, loadDoors(), { admission, intake, routes, settingsOf: async () => ({}) });
     },
     openApi: {
       title: 'Baton conversion ingest',

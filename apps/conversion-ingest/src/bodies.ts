@@ -28,8 +28,22 @@ export class ConversionBody {
   @Matches(UUID_OR_EMPTY, { message: 'program_id must be a UUID in small letters' })
   program_id?: string | null;
   @ApiPropertyOptional({ enum: CONVERSION_TYPES, default: 'sale' }) @Optional() @OneOf(CONVERSION_TYPES) type?: ConversionType | null;
-  @ApiProperty({ type: 'integer', minimum: 0, description: 'Gross, in minor units.' }) @Allow() amount_minor?: unknown;
-  @ApiProperty({ type: 'string', example: 'EUR', description: 'ISO 4217.' }) @Allow() currency?: unknown;
+  @ApiPropertyOptional({ maxLength: 255, description: 'Your id of the order, where one order has several conversions.' })
+  @Optional()
+  @Text(255, 0)
+  order_id?: string | null;
+  @ApiPropertyOptional({ maxLength: 128, example: 'trial_started', description: 'What you call it.' }) @Optional() @Text(128, 0) event?:
+    string | null;
+  @ApiPropertyOptional({
+    type: 'integer',
+    minimum: 0,
+    description: 'Gross, in minor units. Needed for sale and subscription_payment; the others may leave amount and currency out.',
+  })
+  @Allow()
+  amount_minor?: unknown;
+  @ApiPropertyOptional({ type: 'string', example: 'EUR', description: 'ISO 4217; with the amount, or not at all.' })
+  @Allow()
+  currency?: unknown;
   @ApiPropertyOptional({ minimum: 1 }) @Optional() @Whole(1, 1_000_000) quantity?: number | null;
   @ApiPropertyOptional({ type: () => [LineItemBody], maxItems: 100 }) @Optional() @ListOf(() => LineItemBody, 100) line_items?:
     LineItemBody[] | null;

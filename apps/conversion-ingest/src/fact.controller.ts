@@ -1,15 +1,17 @@
 import { ApiKeyGuard, type Caller, NeedsScope, TheCaller, traceparentOf } from '@baton/platform';
-import { Body, Controller, Headers, Post, Res, UseGuards } from '@nestjs/common';
-import { ApiBearerAuth, ApiOperation, ApiTags } from '@nestjs/swagger';
+import { Body, Controller, Post, Query, Req, Res, UseGuards } from '@nestjs/common';
+import { ApiBearerAuth, ApiBody, ApiHeader, ApiOperation, ApiQuery, ApiTags } from '@nestjs/swagger';
+import { type FactRequest, type Reply, tell } from './answered';
 import { ConversionBody, IdentityBody, ReversalBody } from './bodies';
 import type { Answer } from './domain';
-import { type Accepted, Intake } from './intake';
+import { readIdempotencyKey } from './idempotency-key';
+import { Intake } from './intake';
+import type { PostedKind } from './posted';
 
-interface Reply {
-  code(status: number): Reply;
-  header(name: string, value: string): Reply;
-}
-type RequestHeaders = Record<string, string | string[] | undefined>;
+const ValidateOnly = () =>
+  ApiQuery({ name: 'validate_only', required: false, type: Boolean, description: 'Runs everything and stores nothing.' });
+const IdempotencyKey = () =>
+  ApiHeader({ name: 'Idempotency-Key', required: false, description: 'Your own key of this request, bare or quoted. It never expires.' });
 
 @ApiTags('facts')
 @ApiBearerAuth()
@@ -19,45 +21,86 @@ export class FactController {
   constructor(private readonly intake: Intake) {}
 
   @ApiOperation({ summary: 'Tell of a conversion. 201: stored; 200: it was stored before; anything else stored nothing.' })
+  @ApiBody({ type: ConversionBody })
+  @ValidateOnly()
+  @IdempotencyKey()
   @NeedsScope('conversions:write')
   @Post('conversions')
-  async conversion(
+  conversion(
     @TheCaller() caller: Caller,
-    @Body() body: ConversionBody,
-    @Headers() headers: RequestHeaders,
+    @Body() body: unknown,
+    @Query() query: unknown,
+    @Req() request: FactRequest,
     @Res({ passthrough: true }) reply: Reply,
   ): Promise<Answer> {
-    return answer(reply, await this.intake.conversion(caller, body, traceparentOf(headers)));
+    return this.take('conversion', caller, { body, query, request, reply });
   }
 
   @ApiOperation({ summary: 'Take a conversion back, wholly or in part; it may arrive before the conversion.' })
+  @ApiBody({ type: ReversalBody })
+  @ValidateOnly()
+  @IdempotencyKey()
   @NeedsScope('reversals:write')
   @Post('reversals')
-  async reversal(
+  reversal(
     @TheCaller() caller: Caller,
-    @Body() body: ReversalBody,
-    @Headers() headers: RequestHeaders,
+    @Body() body: unknown,
+    @Query() query: unknown,
+    @Req() request: FactRequest,
     @Res({ passthrough: true }) reply: Reply,
   ): Promise<Answer> {
-    return answer(reply, await this.intake.reversal(caller, body, traceparentOf(headers)));
+    return this.take('reversal', caller, { body, query, request, reply });
   }
 
   @ApiOperation({ summary: 'Say that identifiers belong to one person.' })
+  @ApiBody({ type: IdentityBody })
+  @ValidateOnly()
+  @IdempotencyKey()
   @NeedsScope('identities:write')
   @Post('identities')
-  async identity(
+  identity(
     @TheCaller() caller: Caller,
-    @Body() body: IdentityBody,
-    @Headers() headers: RequestHeaders,
+    @Body() body: unknown,
+    @Query() query: unknown,
+    @Req() request: FactRequest,
     @Res({ passthrough: true }) reply: Reply,
   ): Promise<Answer> {
-    return answer(reply, await this.intake.identity(caller, body, traceparentOf(headers)));
+    return this.take('identity', caller, { body, query, request, reply });
+  }
+
+  private async take(kind: PostedKind, caller: Caller, { body, query, request, reply }: Asked): Promise<Answer> {
+    const { validateOnly, posted } = readValidateOnly(body, query);
+    const told = await this.intake.take(
+      caller,
+      { kind, body: posted },
+      {
+        door: 'api',
+        traceparent: traceparentOf(request.headers),
+        validateOnly,
+        idempotencyKey: readIdempotencyKey(request.headers['idempotency-key']),
+      },
+    );
+    tell(request, reply, [told]);
+    if (told.kind === 'rejected') throw told.problem;
+    // A repeat gets the first answer to the letter; only the status and the headers say that it is one.
+    if (told.kind !== 'accepted') reply.code(200);
+    return told.answer;
   }
 }
 
-/** A repeat gets the first answer to the letter; only the headers say that it is one. */
-function answer(reply: Reply, { kind, receiptId, answer: body }: Accepted): Answer {
-  reply.header('Baton-Receipt', receiptId).header('Baton-Verdict', kind).header('Baton-Reason', kind);
-  if (kind === 'duplicate') reply.code(200).header('Baton-Replayed', 'true');
-  return body;
+interface Asked {
+  readonly body: unknown;
+  readonly query: unknown;
+  readonly request: FactRequest;
+  readonly reply: Reply;
+}
+
+/** `validate_only` may stand in the query or in the body; it is no part of the fact. */
+export function readValidateOnly(body: unknown, query: unknown): { readonly validateOnly: boolean; readonly posted: unknown } {
+  const asked = (query as { validate_only?: unknown } | null)?.validate_only;
+  const byQuery = asked === 'true' || asked === '1' || asked === '';
+  if (typeof body !== 'object' || body === null || !('validate_only' in body) || typeof body.validate_only !== 'boolean')
+    return { validateOnly: byQuery, posted: body };
+  const { validate_only: byBody, ...posted } = body;
+  return { validateOnly: byQuery || byBody === true, posted };
 }

@@ -14,7 +14,16 @@ export interface StoredFact {
   readonly factId: string;
   readonly receiptId: string;
   readonly bodyHash: string;
+  readonly door: string;
+  /** Null: stored before there were doors. */
+  readonly coreHash: string | null;
   readonly answer: Answer;
+}
+
+/** The caller's own key for a request, and the request's body. */
+export interface KeyedBody {
+  readonly key: string;
+  readonly bodyHash: string;
 }
 
 /** Accepted facts and their receipts. Every call belongs to a transaction of the one tenant. */
@@ -24,6 +33,8 @@ export interface FactStore {
   /** Stores those whose id is new; gives the ids that were. No id may come twice. */
   insert(tx: Tx, facts: readonly NewFact[]): Promise<ReadonlySet<string>>;
   ofIds(tx: Tx, factIds: readonly string[]): Promise<StoredFact[]>;
+  /** Which body each of the caller's keys stands for: what was stored first wins. Stores those that are new. */
+  bodiesOfKeys(tx: Tx, tenantId: string, keyed: readonly KeyedBody[]): Promise<ReadonlyMap<string, string>>;
   receipt(tx: Tx, receiptId: string): Promise<Answer | null>;
   /** The conversion of this id and its reversals, oldest first. */
   receiptsOf(tx: Tx, externalId: string): Promise<Answer[]>;
@@ -42,7 +53,7 @@ export const factStore: FactStore = {
       numbers.map((number) => ({ tenantId, number })),
     );
     return {
-      programs: programs.map(({ id, state }) => ({ id, state })),
+      programs: programs.map(({ id, state, longestWindowMs }) => ({ id, state, windowMs: longestWindowMs })),
       programOfLink: new Map(links.map(({ number, programId }) => [number, programId])),
       currencyOf: await currencies(tx, [
         ...new Set(claims.flatMap((claim) => (claim.kind === 'reversal' && claim.data.currency ? [claim.conversionId] : []))),
@@ -59,15 +70,18 @@ export const factStore: FactStore = {
       receiptId: claim.receiptId,
       externalId: claim.externalId,
       bodyHash: claim.bodyHash,
+      coreHash: claim.coreHash,
+      door: claim.door,
+      orderId: claim.orderId,
       // As text, since jsonb would reorder it on the way.
       answer: JSON.stringify(answer),
       data,
       receivedAt: claim.receivedAt,
     }));
     const stored = await tx.$queryRawUnsafe<{ fact_id: string }[]>(
-      `INSERT INTO facts (tenant_id, fact_id, kind, receipt_id, external_id, body_hash, answer, data, received_at)
-       SELECT r."tenantId", r."factId", r.kind, r."receiptId", r."externalId", r."bodyHash", r.answer::json, r.data, r."receivedAt"
-       FROM jsonb_to_recordset($1::jsonb) AS r("tenantId" uuid, "factId" uuid, kind text, "receiptId" uuid, "externalId" text, "bodyHash" uuid, answer text, data jsonb, "receivedAt" timestamptz)
+      `INSERT INTO facts (tenant_id, fact_id, kind, receipt_id, external_id, body_hash, core_hash, door, order_id, answer, data, received_at)
+       SELECT r."tenantId", r."factId", r.kind, r."receiptId", r."externalId", r."bodyHash", r."coreHash", r.door, r."orderId", r.answer::json, r.data, r."receivedAt"
+       FROM jsonb_to_recordset($1::jsonb) AS r("tenantId" uuid, "factId" uuid, kind text, "receiptId" uuid, "externalId" text, "bodyHash" uuid, "coreHash" uuid, door text, "orderId" text, answer text, data jsonb, "receivedAt" timestamptz)
        ORDER BY r."factId"
        ON CONFLICT (tenant_id, fact_id) DO NOTHING RETURNING fact_id`,
       JSON.stringify(rows),
@@ -77,17 +91,36 @@ export const factStore: FactStore = {
 
   async ofIds(tx, factIds) {
     if (factIds.length === 0) return [];
-    const rows = await tx.$queryRawUnsafe<{ fact_id: string; receipt_id: string; body_hash: string; answer: string }[]>(
+    const rows = await tx.$queryRawUnsafe<FactRow[]>(
       // The policy names the tenant; naming it again lets the primary key be used.
-      `SELECT fact_id, receipt_id, body_hash, answer::text AS answer FROM facts WHERE tenant_id = current_setting('app.tenant')::uuid AND fact_id = ANY ($1::uuid[])`,
+      `SELECT fact_id, receipt_id, body_hash, core_hash, door, answer::text AS answer FROM facts WHERE tenant_id = current_setting('app.tenant')::uuid AND fact_id = ANY ($1::uuid[])`,
       factIds,
     );
     return rows.map((row) => ({
       factId: row.fact_id,
       receiptId: row.receipt_id,
       bodyHash: row.body_hash,
+      coreHash: row.core_hash,
+      door: row.door,
       answer: JSON.parse(row.answer) as Answer,
     }));
+  },
+
+  async bodiesOfKeys(tx, tenantId, keyed) {
+    if (keyed.length === 0) return new Map();
+    // Of two bodies under one key in a group the first counts: a statement may not meet a row twice.
+    const first = new Map([...keyed].reverse().map(({ key, bodyHash }) => [key, { tenantId, key, bodyHash }]));
+    await tx.$executeRawUnsafe(
+      `INSERT INTO idempotency_keys (tenant_id, key, body_hash)
+       SELECT r."tenantId", r.key, r."bodyHash" FROM jsonb_to_recordset($1::jsonb) AS r("tenantId" uuid, key text, "bodyHash" uuid) ORDER BY r.key COLLATE "C"
+       ON CONFLICT DO NOTHING`,
+      JSON.stringify([...first.values()]),
+    );
+    const rows = await tx.$queryRawUnsafe<{ key: string; body_hash: string }[]>(
+      `SELECT key, body_hash FROM idempotency_keys WHERE tenant_id = current_setting('app.tenant')::uuid AND key = ANY ($1::text[])`,
+      [...first.keys()],
+    );
+    return new Map(rows.map((row) => [row.key, row.body_hash]));
   },
 
   async receipt(tx, receiptId) {
@@ -106,6 +139,15 @@ export const factStore: FactStore = {
     return rows.map((row) => JSON.parse(row.answer) as Answer);
   },
 };
+
+interface FactRow {
+  readonly fact_id: string;
+  readonly receipt_id: string;
+  readonly body_hash: string;
+  readonly core_hash: string | null;
+  readonly door: string;
+  readonly answer: string;
+}
 
 async function currencies(tx: Tx, conversionIds: readonly string[]): Promise<Map<string, string>> {
   if (conversionIds.length === 0) return new Map();

@@ -51,8 +51,8 @@ export interface Asking {
 const log = createLog('test', 'silent');
 const clickIdKeys = new Map([[1, Buffer.alloc(32, 5)]]);
 
-export const clickOf = (tenantId: string, linkNumber: number): string =>
-  mintClickId(clickIdKeys, tenantId, { keyId: 1, linkNumber, occurredAtMs: Date.now(), nonce: Math.floor(Math.random() * 2 ** 32) });
+export const clickOf = (tenantId: string, linkNumber: number, occurredAtMs = Date.now()): string =>
+  mintClickId(clickIdKeys, tenantId, { keyId: 1, linkNumber, occurredAtMs, nonce: Math.floor(Math.random() * 2 ** 32) });
 
 export const program = (tenantId: string, id: string, version = 1, state: EntityState = 'active'): Outgoing =>
   emit(ProgramChanged, { ...ProgramChanged.sample, tenantId, id, version, state });

@@ -1,8 +1,8 @@
-import type { ClickIdKeys } from '@baton/contracts';
-import { type Caller, Problem } from '@baton/platform';
+import { type ClickIdKeys, REASON_CODES, type ReasonCode } from '@baton/contracts';
+import { type Caller, Problem, problemOf } from '@baton/platform';
 import { randomUUID } from 'node:crypto';
-import type { ConversionBody, IdentityBody, ReversalBody } from './bodies';
 import {
+  type Answer,
   type Claim,
   claimConversion,
   claimIdentity,
@@ -14,6 +14,7 @@ import {
 } from './domain';
 import { emailHash } from './email-hash';
 import type { Groups } from './groups';
+import { type Posted, type Read, readPosted } from './posted';
 import type { Outcome, Pending } from './settle';
 
 export interface IntakeParts {
@@ -22,31 +23,78 @@ export interface IntakeParts {
   readonly emailHashKey: string;
 }
 
-export type Accepted = Outcome & { kind: 'accepted' | 'duplicate' };
+/** How a fact came to us. */
+export interface Manner {
+  /** Name of the door: `api` is our own. */
+  readonly door: string;
+  readonly traceparent: string;
+  /** Runs everything and stores nothing. */
+  readonly validateOnly?: boolean;
+  readonly idempotencyKey?: string | null;
+}
 
-/** Body -> claim -> group. Every refusal comes out as a `Problem` with its reason code. */
+/** What became of a fact. A refusal names its receipt too, where it could be stored. */
+export type Told =
+  | { readonly kind: 'accepted' | 'duplicate' | 'validated'; readonly receiptId: string; readonly answer: Answer }
+  | { readonly kind: 'rejected'; readonly receiptId: string | null; readonly problem: Problem };
+
+export const reasonOf = (told: Told): ReasonCode => (told.kind === 'rejected' ? told.problem.code : told.kind);
+
+/** The one way in, whatever the door: body -> claim -> group -> verdict. Never throws: what went wrong is a verdict too. */
 export class Intake {
   constructor(private readonly parts: IntakeParts) {}
 
-  conversion(caller: Caller, body: ConversionBody, traceparent: string): Promise<Accepted> {
-    const { email, ...asked } = storable(body);
-    return this.submit(claimConversion({ ...asked, emailHash: this.hashed(caller, email) }, this.reception(caller)), traceparent);
+  /** In the order in which they were posted; a bad one never fails its neighbours. */
+  takeAll(caller: Caller, posted: readonly Posted[], manner: Manner): Promise<Told[]> {
+    return Promise.all(posted.map((one) => this.take(caller, one, manner)));
   }
 
-  reversal(caller: Caller, body: ReversalBody, traceparent: string): Promise<Accepted> {
-    return this.submit(claimReversal(storable(body), this.reception(caller)), traceparent);
+  async take(caller: Caller, posted: Posted, manner: Manner): Promise<Told> {
+    const reception = this.reception(caller, manner);
+    try {
+      const read = readPosted(posted);
+      if (read instanceof Problem) return await this.refuse(posted, reception, read);
+      const claim = this.claim(caller, read, reception);
+      if (claim.kind === 'unreadable') return await this.refuse(posted, reception, refused(claim.refusal));
+      return told(await this.submit({ claim, ...manner }), claim.receiptId);
+    } catch (error) {
+      return { kind: 'rejected', receiptId: null, problem: problemOf(error) };
+    }
   }
 
-  identity(caller: Caller, body: IdentityBody, traceparent: string): Promise<Accepted> {
-    const { email, ...asked } = storable(body);
-    return this.submit(claimIdentity({ ...asked, emailHash: this.hashed(caller, email) }, this.reception(caller)), traceparent);
+  private claim(caller: Caller, { kind, body }: Read, reception: Reception): Claim | Unreadable {
+    if (kind === 'reversal') return claimReversal(body, reception);
+    const { email, ...asked } = body;
+    const named = { ...asked, emailHash: emailHash(this.parts.emailHashKey, caller.tenantId, email) };
+    return kind === 'identity' ? claimIdentity(named, reception) : claimConversion(named as never, reception);
   }
 
-  private hashed(caller: Caller, email: string | null | undefined): string | null {
-    return emailHash(this.parts.emailHashKey, caller.tenantId, email);
+  private submit(pending: Pending): Promise<Outcome> {
+    const { tenantId } = 'claim' in pending ? pending.claim : pending.rejection;
+    return this.parts.groups.submit(tenantId, pending);
   }
 
-  private reception(caller: Caller): Reception {
+  /** What nobody can read has a receipt too, so that its sender can be told later what was wrong. */
+  private async refuse({ kind, body }: Posted, reception: Reception, problem: Problem): Promise<Told> {
+    const { tenantId, receiptId, receivedAtMs, door } = reception;
+    const rejection = {
+      tenantId,
+      receiptId,
+      kind,
+      door,
+      externalId: externalIdIn(body),
+      receivedAtMs,
+      problem,
+    };
+    const outcome = await this.submit({ rejection }).catch((): Outcome => ({
+      kind: 'refused',
+      refusal: { code: problem.code },
+      receiptId: null,
+    }));
+    return withReceipt(problem, outcome.kind === 'refused' ? outcome.receiptId : receiptId);
+  }
+
+  private reception(caller: Caller, { door }: Manner): Reception {
     return {
       tenantId: caller.tenantId,
       test: caller.test,
@@ -54,31 +102,33 @@ export class Intake {
       receiptId: randomUUID(),
       receivedAtMs: Date.now(),
       clickIdKeys: this.parts.clickIdKeys,
+      door,
     };
   }
-
-  private async submit(claim: Claim | Unreadable, traceparent: string): Promise<Accepted> {
-    if (claim.kind === 'unreadable') throw problemOf(claim.refusal);
-    const outcome = await this.parts.groups.submit(claim.tenantId, { claim, traceparent });
-    if (outcome.kind === 'refused') throw problemOf(outcome.refusal);
-    if (outcome.kind === 'conflict') throw conflict(outcome.receiptId);
-    return outcome as Accepted;
-  }
 }
 
-function storable<T extends object>(body: T): T {
-  const where = unstorableIn(body);
-  if (where !== null)
-    throw new Problem('malformed', `${where} holds a character that cannot be stored (NUL, or half of a surrogate pair).`, {
-      errors: [{ field: where, problem: 'a character that cannot be stored' }],
-    });
-  return body;
+function told(outcome: Outcome, receiptId: string): Told {
+  if (outcome.kind === 'refused') return withReceipt(refused(outcome.refusal), outcome.receiptId);
+  if (outcome.kind === 'conflict') return withReceipt(new Problem('conflict'), outcome.receiptId);
+  if (outcome.kind === 'validated') return { kind: 'validated', receiptId, answer: outcome.answer };
+  return { kind: outcome.kind, receiptId: outcome.receiptId, answer: outcome.answer };
 }
 
-const problemOf = ({ code, detail, field }: Refusal): Problem => {
-  const problem = new Problem(code, detail);
-  return field === undefined ? problem : new Problem(code, detail, { errors: [{ field, problem: problem.detail }] });
-};
+function withReceipt(problem: Problem, receiptId: string | null): Told {
+  if (receiptId === null) return { kind: 'rejected', receiptId, problem };
+  const { headers, extra, ...more } = problem.more;
+  const named = new Problem(problem.code, problem.detail, {
+    ...more,
+    headers: { ...headers, 'Baton-Receipt': receiptId },
+    extra: { ...extra, receipt_id: receiptId },
+  });
+  return { kind: 'rejected', receiptId, problem: named };
+}
 
-const conflict = (receiptId: string): Problem =>
-  new Problem('conflict', undefined, { headers: { 'Baton-Receipt': receiptId }, extra: { receipt_id: receiptId } });
+const refused = ({ code, detail = REASON_CODES[code].help, field }: Refusal): Problem =>
+  new Problem(code, detail, field === undefined ? {} : { errors: [{ field, problem: detail }] });
+
+function externalIdIn(body: unknown): string | null {
+  const id = (body as { external_id?: unknown } | null)?.external_id;
+  return typeof id === 'string' && id.length <= 255 && unstorableIn(id) === null ? id : null;
+}

@@ -4,13 +4,13 @@ import { serve, type TestDatabase, testDatabase } from '@baton/platform/testing'
 import { eventually, ownPrefix, stores } from '@baton/testing';
 import fc from 'fast-check';
 import { randomUUID } from 'node:crypto';
-import { type Account, apiKey, type Asking, type Json, openWorld, order, program, type World } from './ingest.world';
+import { type Account, apiKey, type Asking, clickOf, type Json, openWorld, order, program, type World } from './ingest.world';
 
 const DAY_MS = 86_400_000;
 const PAUSED = '22222222-2222-4222-8222-222222222222';
 /** The others are the catalog's, of keys with limits (keys.integration.spec.ts), or need a store to be down (outage.integration.spec.ts). */
 const ELSEWHERE: readonly string[] =
-  'operator_only tenant_missing tenant_mismatch slug_taken key_taken domain_taken utm_refused destination_refused partner_unknown terms_in_past deleted over_quota unavailable internal address_not_allowed signature_invalid signature_expired'.split(
+  'operator_only tenant_missing tenant_mismatch slug_taken key_taken domain_taken utm_refused destination_refused partner_unknown terms_in_past deleted over_quota unavailable internal ignored address_not_allowed signature_invalid signature_expired'.split(
     ' ',
   );
 
@@ -49,6 +49,14 @@ describe('every answer', () => {
       convert({ external_id: 'conflict', amount_minor: 1 }, { replica: 1 })
     ),
     click_forged: () => convert({ customer_id: null, click_id: acme.click.toLowerCase() }),
+    click_unknown: () => convert({ customer_id: null, click_id: 'gclid-of-somebody-else' }),
+    outside_window: () => convert({ customer_id: null, click_id: clickOf(acme.tenantId, acme.linkNumber, Date.now() - 31 * DAY_MS) }),
+    validated: () => call('/v1/conversions', order({ validate_only: true })),
+    idempotency_key_invalid: () => convert({}, { headers: { 'idempotency-key': '"' } }),
+    idempotency_key_reused: async () => (
+      await convert({ external_id: 'keyed' }, { headers: { 'idempotency-key': 'k1' } }),
+      convert({ external_id: 'keyed-2' }, { headers: { 'idempotency-key': '"k1"' }, replica: 1 })
+    ),
     evidence_missing: () => convert({ customer_id: null }),
     program_unknown: () => convert({ program_id: randomUUID() }),
     program_paused: () => convert({ program_id: PAUSED }),
@@ -92,7 +100,7 @@ describe('every answer', () => {
       expect(after.facts).toBe(after.outbox);
       if (code === 'not_found') return;
       const metrics = await (await fetch(`${world.replicas[0]?.url}/metrics`)).text();
-      expect(metrics).toMatch(new RegExp(`baton_ingest_requests_total\\{[^}]*verdict="(accepted|duplicate|rejected)",reason="${code}"`));
+      expect(metrics).toMatch(new RegExp(`baton_ingest_answered_total\\{[^}]*verdict="[a-z]+",reason="${code}"`));
     },
   );
 

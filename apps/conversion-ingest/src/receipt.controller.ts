@@ -12,7 +12,7 @@ import { Receipts } from './receipts';
 export class ReceiptController {
   constructor(private readonly receipts: Receipts) {}
 
-  @ApiOperation({ summary: 'The receipt of an accepted request, as it was first answered.' })
+  @ApiOperation({ summary: 'The receipt of a request, as it was first answered: accepted, or refused in the last 30 days.' })
   @NeedsScope('receipts:read')
   @Get(':id')
   async one(@TheCaller() caller: Caller, @Param('id') id: string): Promise<Answer> {

@@ -5,7 +5,8 @@ import fc from 'fast-check';
 import { randomUUID } from 'node:crypto';
 import { type Claim, claimConversion, claimIdentity, claimReversal } from './domain';
 import { factStore } from './fact.store';
-import { type Pending, settleWith } from './settle';
+import { rejectionStore } from './rejection.store';
+import { type PendingClaim, settleWith } from './settle';
 
 const log = createLog('test', 'silent');
 const nothingSeen = { seen: async () => new Set<string>(), remember: () => undefined };
@@ -22,8 +23,11 @@ describe('a group', () => {
     await db.drop();
   });
 
-  const settle = (tenantId: string, pending: readonly Pending[]) =>
-    settleWith({ database, facts: factStore, seen: nothingSeen, committed: () => undefined })(tenantId, pending);
+  const settle = (tenantId: string, pending: readonly PendingClaim[]) =>
+    settleWith({ database, facts: factStore, rejections: rejectionStore, seen: nothingSeen, committed: () => undefined })(
+      tenantId,
+      pending,
+    );
   const receptionOf = (tenantId: string) => ({
     tenantId,
     test: false,
@@ -31,8 +35,9 @@ describe('a group', () => {
     receiptId: randomUUID(),
     receivedAtMs: Date.now(),
     clickIdKeys: new Map(),
+    door: 'api',
   });
-  const pending = (claim: Claim | { kind: 'unreadable' }): Pending => {
+  const pending = (claim: Claim | { kind: 'unreadable' }): PendingClaim => {
     if (claim.kind === 'unreadable') throw new Error('unreadable');
     return { claim: claim as Claim, traceparent: `00-${'a'.repeat(32)}-${'b'.repeat(16)}-01` };
   };
@@ -66,6 +71,43 @@ describe('a group', () => {
     expect(kinds(await settle(tenant, [order(tenant, 'a', 7), order(tenant, 'a')]))).toEqual(['conflict', 'duplicate']);
   });
 
+  it('takes the same money through another door as a repeat, and other money as a conflict', async () => {
+    const tenant = randomUUID();
+    const through = (door: string, more: object = {}) =>
+      pending(
+        claimConversion(
+          { external_id: 'a', amount_minor: 100, currency: 'EUR', customer_id: 'c', emailHash: null, ...more },
+          { ...receptionOf(tenant), door },
+        ),
+      );
+    expect(kinds(await settle(tenant, [through('api')]))).toEqual(['accepted']);
+    const others = [
+      through('stripe', { metadata: { a: 'b' } }),
+      through('dub', { amount_minor: 99 }),
+      through('api', { metadata: { a: 'b' } }),
+    ];
+    expect(kinds(await settle(tenant, others))).toEqual(['duplicate', 'conflict', 'conflict']);
+  });
+
+  it('uses no key up for what it refuses or only tries, and stores what was refused for its sender', async () => {
+    const tenant = randomUUID();
+    const keyed = (id: string, more: Partial<PendingClaim> = {}, amount = 100): PendingClaim => ({
+      ...order(tenant, id, amount),
+      idempotencyKey: 'k',
+      ...more,
+    });
+    const paused = (): PendingClaim => {
+      const item = keyed('paused');
+      return { ...item, claim: { ...item.claim, refusal: { code: 'program_paused' } } as Claim };
+    };
+    expect(kinds(await settle(tenant, [keyed('tried', { validateOnly: true }), paused()]))).toEqual(['validated', 'refused']);
+    expect(kinds(await settle(tenant, [keyed('a'), keyed('a'), keyed('b')]))).toEqual(['accepted', 'duplicate', 'refused']);
+    expect(kinds(await settle(tenant, [keyed('c'), keyed('a')]))).toEqual(['refused', 'duplicate']);
+    expect(await stored(tenant)).toEqual(['a']);
+    const refused = await database.transaction([tenant], (tx) => rejectionStore.receiptsOf(tx, 'paused'));
+    expect(refused).toMatchObject([{ verdict: 'rejected', reason: 'program_paused', external_id: 'paused' }]);
+  });
+
   it('stores nothing for another tenant, even when asked to', async () => {
     const [tenant, other] = [randomUUID(), randomUUID()];
     expect(kinds(await settle(tenant, [order(other, 'x')]))).toEqual(['failed']);
@@ -89,8 +131,8 @@ describe('a group', () => {
           const results = await Promise.all(groups.map((group) => settle(tenant, group.map(one))));
           groups.flat().forEach((id, i) => {
             const result = results.flat()[i];
-            if (result instanceof Error || result?.kind === 'refused' || result?.kind === 'conflict') throw result;
-            receipts.set(id, (receipts.get(id) ?? new Set()).add(result?.receiptId as string));
+            if (result instanceof Error || (result?.kind !== 'accepted' && result?.kind !== 'duplicate')) throw result;
+            receipts.set(id, (receipts.get(id) ?? new Set()).add(result.receiptId));
           });
         },
       ),
@@ -138,10 +180,10 @@ describe('a group', () => {
         return result;
       },
     };
-    const first = settleWith({ database, facts: slowFacts, seen: nothingSeen, committed: () => undefined })(tenant, [
-      order(tenant, 'a'),
-      order(tenant, 'b'),
-    ]);
+    const first = settleWith({ database, facts: slowFacts, rejections: rejectionStore, seen: nothingSeen, committed: () => undefined })(
+      tenant,
+      [order(tenant, 'a'), order(tenant, 'b')],
+    );
     await inserted;
     // The second waits for the first's row, then must see it in a new statement.
     const second = settle(tenant, [order(tenant, 'b'), order(tenant, 'a', 5)]);

@@ -1,23 +1,32 @@
-import { crashPoint, type Database, InfrastructureError, type Tx, writeOutbox } from '@baton/platform';
+import { crashPoint, type Database, InfrastructureError, Problem, type Tx, writeOutbox } from '@baton/platform';
 import { type Answer, type Claim, judge, type Judgement, type Refusal } from './domain';
 import type { FactStore, NewFact, StoredFact } from './fact.store';
 import type { Settle } from './groups';
+import type { Rejection, RejectionStore } from './rejection.store';
 import type { SeenStore } from './seen.store';
 
-export interface Pending {
+/** A claim to be decided, or a refusal that is stored for its sender alone. */
+export type Pending = PendingClaim | { readonly rejection: Rejection };
+
+export interface PendingClaim {
   readonly claim: Claim;
   readonly traceparent: string;
+  readonly validateOnly?: boolean;
+  readonly idempotencyKey?: string | null;
 }
 
 export type Outcome =
   | { readonly kind: 'accepted' | 'duplicate'; readonly receiptId: string; readonly answer: Answer }
+  | { readonly kind: 'validated'; readonly answer: Answer }
   | { readonly kind: 'conflict'; readonly receiptId: string }
-  | { readonly kind: 'refused'; readonly refusal: Refusal };
+  /** Receipt null: the refusal itself is not stored. */
+  | { readonly kind: 'refused'; readonly refusal: Refusal; readonly receiptId: string | null };
 
 export interface SettleParts {
   /** The api role: the database itself keeps a group to its one tenant. */
   readonly database: Database;
   readonly facts: FactStore;
+  readonly rejections: RejectionStore;
   readonly seen: SeenStore;
   /** Wakes the relay. */
   readonly committed: () => void;
@@ -41,13 +50,39 @@ export function settleWith(parts: SettleParts): Settle<Pending, Outcome> {
   return settle;
 }
 
-async function commit({ database, facts, seen, committed }: SettleParts, tenantId: string, items: readonly Pending[]): Promise<Outcome[]> {
-  const hinted = await seen.seen([...new Set(items.map(({ claim }) => claim.factId))]);
-  const { outcomes, stored } = await database.transaction([tenantId], (tx) => within(tx, facts, tenantId, items, hinted));
+const isClaim = (pending: Pending): pending is PendingClaim => 'claim' in pending;
+
+async function commit(parts: SettleParts, tenantId: string, items: readonly Pending[]): Promise<Outcome[]> {
+  const claims = items.filter(isClaim);
+  const hinted = claims.length === 0 ? new Set<string>() : await parts.seen.seen([...new Set(claims.map(({ claim }) => claim.factId))]);
+  const { outcomes, stored } = await parts.database.transaction([tenantId], async (tx) => {
+    const settled = await within(tx, parts.facts, tenantId, claims, hinted);
+    await parts.rejections.insert(tx, rejectionsOf(items, settled.outcomes));
+    return settled;
+  });
   crashPoint('ingest:committed');
-  if (stored.length > 0) committed();
-  seen.remember(stored.map(({ claim }) => claim));
-  return outcomes;
+  if (stored.length > 0) parts.committed();
+  parts.seen.remember(stored.map(({ claim }) => claim));
+  return items.map((item) => (isClaim(item) ? (outcomes.get(item) as Outcome) : refusalOf(item.rejection)));
+}
+
+const refusalOf = ({ problem, receiptId }: Rejection): Outcome => ({ kind: 'refused', refusal: { code: problem.code }, receiptId });
+
+/** Those that were handed in, and the claims that were refused now. */
+function rejectionsOf(items: readonly Pending[], outcomes: ReadonlyMap<PendingClaim, Outcome>): Rejection[] {
+  return items.flatMap((item) => {
+    if (!isClaim(item)) return [item.rejection];
+    const outcome = outcomes.get(item);
+    if (outcome?.kind !== 'refused' || outcome.receiptId === null) return [];
+    const { tenantId, receiptId, kind, door, externalId, receivedAt } = item.claim;
+    const problem = new Problem(outcome.refusal.code, outcome.refusal.detail);
+    return [{ tenantId, receiptId, kind, door, externalId, receivedAtMs: Date.parse(receivedAt), problem }];
+  });
+}
+
+interface Settled {
+  readonly outcomes: ReadonlyMap<PendingClaim, Outcome>;
+  readonly stored: readonly NewFact[];
 }
 
 /** Insert first, then read what was there in a new statement: a look-up before the insert would miss what commits in between. */
@@ -55,9 +90,9 @@ async function within(
   tx: Tx,
   facts: FactStore,
   tenantId: string,
-  items: readonly Pending[],
+  items: readonly PendingClaim[],
   hinted: ReadonlySet<string>,
-): Promise<{ outcomes: Outcome[]; stored: NewFact[] }> {
+): Promise<Settled> {
   const known = new Map<string, StoredFact>();
   const learn = async (factIds: readonly string[]): Promise<void> => {
     for (const fact of await facts.ofIds(tx, factIds)) known.set(fact.factId, fact);
@@ -65,60 +100,91 @@ async function within(
   await learn([...hinted]);
   const open = items.filter(({ claim }) => !known.has(claim.factId));
   const judgements = await judged(tx, facts, tenantId, open);
-  const first = new Map<
-    string,
-    { readonly fact: NewFact; readonly pending: Pending; readonly judgement: Judgement & { kind: 'accepted' } }
-  >();
-  for (const pending of open) {
-    const judgement = judgements.get(pending);
-    // Of two with one id in a group the first that can be accepted is; the other is judged against it.
-    if (judgement?.kind !== 'accepted' || first.has(pending.claim.factId)) continue;
-    first.set(pending.claim.factId, {
-      pending,
-      judgement,
-      fact: { claim: pending.claim, answer: judgement.answer, data: judgement.event.data },
-    });
-  }
+  const reused = await reusedKeys(tx, facts, tenantId, items, judgements);
+  const first = candidates(open, judgements, reused);
   const inserted = await facts.insert(
     tx,
-    [...first.values()].map(({ fact }) => fact),
+    first.map(({ fact }) => fact),
   );
-  const winners = [...first.values()].filter(({ pending }) => inserted.has(pending.claim.factId));
+  const winners = first.filter(({ fact }) => inserted.has(fact.claim.factId));
   await writeOutbox(
     tx,
-    winners.map(({ judgement, pending }) => ({ ...judgement.event, traceparent: pending.traceparent })),
+    winners.map(({ judgement, traceparent }) => ({ ...judgement.event, traceparent })),
   );
-  for (const { fact } of winners)
-    known.set(fact.claim.factId, {
-      factId: fact.claim.factId,
-      receiptId: fact.claim.receiptId,
-      bodyHash: fact.claim.bodyHash,
-      answer: fact.answer,
-    });
+  for (const { fact } of winners) known.set(fact.claim.factId, { ...fact.claim, answer: fact.answer });
   await learn([...new Set(open.map(({ claim }) => claim.factId))].filter((id) => !known.has(id)));
-  return {
-    outcomes: items.map((pending) => outcomeOf(pending.claim, known.get(pending.claim.factId), judgements.get(pending))),
-    stored: winners.map(({ fact }) => fact),
-  };
+  const outcomes = items.map((item): [PendingClaim, Outcome] => [
+    item,
+    reused.has(item)
+      ? { kind: 'refused', refusal: { code: 'idempotency_key_reused' }, receiptId: item.claim.receiptId }
+      : outcomeOf(item, known.get(item.claim.factId), judgements.get(item)),
+  ]);
+  return { outcomes: new Map(outcomes), stored: winners.map(({ fact }) => fact) };
 }
 
-async function judged(tx: Tx, facts: FactStore, tenantId: string, items: readonly Pending[]): Promise<Map<Pending, Judgement>> {
+interface Candidate {
+  readonly fact: NewFact;
+  readonly judgement: Judgement & { kind: 'accepted' };
+  readonly traceparent: string;
+}
+
+/** Of two with one id in a group the first that can be accepted is; the other is judged against it. */
+function candidates(
+  items: readonly PendingClaim[],
+  judgements: ReadonlyMap<PendingClaim, Judgement>,
+  reused: ReadonlySet<PendingClaim>,
+): Candidate[] {
+  const first = new Map<string, Candidate>();
+  for (const item of items) {
+    const { claim, traceparent, validateOnly } = item;
+    const judgement = judgements.get(item);
+    if (judgement?.kind !== 'accepted' || validateOnly || reused.has(item) || first.has(claim.factId)) continue;
+    first.set(claim.factId, { fact: { claim, answer: judgement.answer, data: judgement.event.data }, judgement, traceparent });
+  }
+  return [...first.values()];
+}
+
+async function judged(tx: Tx, facts: FactStore, tenantId: string, items: readonly PendingClaim[]): Promise<Map<PendingClaim, Judgement>> {
   if (items.length === 0) return new Map();
   const known = await facts.known(
     tx,
     tenantId,
     items.map(({ claim }) => claim),
   );
-  return new Map(items.map((pending) => [pending, judge(pending.claim, known)]));
+  return new Map(items.map((item) => [item, judge(item.claim, known)]));
+}
+
+/** Those whose own key was used with another body before. A refused request uses no key up. */
+async function reusedKeys(
+  tx: Tx,
+  facts: FactStore,
+  tenantId: string,
+  items: readonly PendingClaim[],
+  judgements: ReadonlyMap<PendingClaim, Judgement>,
+): Promise<Set<PendingClaim>> {
+  const keyed = items.flatMap((item) =>
+    item.idempotencyKey && !item.validateOnly && judgements.get(item)?.kind !== 'refused'
+      ? [{ item, key: item.idempotencyKey, bodyHash: item.claim.bodyHash }]
+      : [],
+  );
+  const bodies = await facts.bodiesOfKeys(tx, tenantId, keyed);
+  return new Set(keyed.filter(({ key, bodyHash }) => bodies.get(key) !== bodyHash).map(({ item }) => item));
 }
 
 /** What is stored decides; only where nothing is, the request's own judgement does. So a repeat of what was accepted stays a duplicate after its program was paused. */
-function outcomeOf(claim: Claim, stored: StoredFact | undefined, judgement: Judgement | undefined): Outcome {
-  if (!stored) {
-    if (judgement?.kind !== 'refused') throw new Error('an accepted fact was neither inserted nor found');
-    return { kind: 'refused', refusal: judgement.refusal };
+function outcomeOf({ claim, validateOnly }: PendingClaim, stored: StoredFact | undefined, judgement: Judgement | undefined): Outcome {
+  if (stored) {
+    if (stored.receiptId === claim.receiptId) return { kind: 'accepted', receiptId: stored.receiptId, answer: stored.answer };
+    if (isSame(stored, claim)) return { kind: 'duplicate', receiptId: stored.receiptId, answer: stored.answer };
+    return { kind: 'conflict', receiptId: stored.receiptId };
   }
-  if (stored.receiptId === claim.receiptId) return { kind: 'accepted', receiptId: stored.receiptId, answer: stored.answer };
-  if (stored.bodyHash === claim.bodyHash) return { kind: 'duplicate', receiptId: stored.receiptId, answer: stored.answer };
-  return { kind: 'conflict', receiptId: stored.receiptId };
+  if (judgement?.kind === 'refused')
+    return { kind: 'refused', refusal: judgement.refusal, receiptId: validateOnly ? null : claim.receiptId };
+  if (judgement && validateOnly)
+    return { kind: 'validated', answer: { ...judgement.answer, receipt_id: null, verdict: 'validated', reason: 'validated' } };
+  throw new Error('an accepted fact was neither inserted nor found');
 }
+
+/** Through its own door a repeat says the same to the letter; through another, dialects differ in all but the core. */
+const isSame = (stored: StoredFact, claim: Claim): boolean =>
+  stored.bodyHash === claim.bodyHash || (stored.door !== claim.door && stored.coreHash === claim.coreHash);

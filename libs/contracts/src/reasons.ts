@@ -1,16 +1,23 @@
 /** What became of a request at the conversion edge. */
-export const VERDICTS = ['accepted', 'duplicate', 'rejected'] as const;
+export const VERDICTS = ['accepted', 'duplicate', 'validated', 'ignored', 'rejected'] as const;
 export type EdgeVerdict = (typeof VERDICTS)[number];
 
 /** The closed list of reason codes: every answer of the conversion edge carries one. HTTP status and what to do. */
 export const REASON_CODES = {
   accepted: { status: 201, help: 'Stored. Follow it at GET /v1/receipts/{id}.' },
   duplicate: { status: 200, help: 'The same request was accepted before; this is its receipt.' },
+  validated: { status: 200, help: 'It would be accepted. Nothing was stored, because validate_only was set.' },
+  ignored: { status: 200, help: 'It was understood, and nothing in it is a fact by your settings: no conversion, refund or identity.' },
   conflict: { status: 409, help: 'This id was accepted before with another body. Send the same body, or a new id.' },
   click_forged: {
     status: 422,
     help: 'The click id was not issued for this tenant, or was altered. Send the id as it arrived on your landing page.',
   },
+  click_unknown: {
+    status: 422,
+    help: 'This is no click id of Baton’s. Send the id as it arrived on your landing page, under the parameter that the program names.',
+  },
+  outside_window: { status: 422, help: 'The click is older than the program’s window, and nothing else was named.' },
   evidence_missing: { status: 422, help: 'Name at least one of click_id, customer_id.' },
   program_unknown: { status: 422, help: 'No program can be told from the request. Name program_id.' },
   program_paused: { status: 422, help: 'The program is paused.' },
@@ -19,6 +26,11 @@ export const REASON_CODES = {
   amount_invalid: { status: 422, help: 'Send amount_minor as a whole number of minor units, zero or more.' },
   reversal_id_missing: { status: 422, help: 'A partial reversal needs reversal_id, so that a repeat can be told from a second refund.' },
   identifiers_missing: { status: 422, help: 'Name at least two identifiers.' },
+  idempotency_key_invalid: {
+    status: 400,
+    help: 'Send Idempotency-Key as 1 to 255 visible characters, bare or as a quoted string.',
+  },
+  idempotency_key_reused: { status: 422, help: 'This Idempotency-Key was used with another body. Send the same body, or a new key.' },
   too_old: { status: 422, help: 'occurred_at lies further back than is accepted.' },
   in_future: { status: 422, help: 'occurred_at lies in the future by more than the clock skew.' },
   malformed: { status: 400, help: 'The body is not what this endpoint reads; every problem is named.' },

@@ -10,6 +10,8 @@ export interface Reception {
   readonly receiptId: string;
   readonly receivedAtMs: number;
   readonly clickIdKeys: ClickIdKeys;
+  /** Name of the door that it came through; `api` is our own. */
+  readonly door: string;
 }
 
 /** Why a request is not accepted. */
@@ -23,12 +25,16 @@ export interface Refusal {
 
 interface ClaimBase {
   readonly tenantId: string;
+  readonly door: string;
   /** Natural key of the fact: the same order, refund or identity always has the same id. */
   readonly factId: string;
   readonly receiptId: string;
   /** Fingerprint of the body: tells a repeat from a conflict. */
   readonly bodyHash: string;
+  /** Fingerprint of what no dialect leaves out (id, money, test): compared where the same fact came through another door. */
+  readonly coreHash: string;
   readonly externalId: string | null;
+  readonly orderId: string | null;
   readonly receivedAt: string;
   readonly droppedEvidence: readonly ReasonCode[];
   readonly test: boolean;
@@ -42,6 +48,10 @@ export interface ConversionClaim extends ClaimBase {
   readonly data: ConversionReceivedData;
   /** The link inside the verified click id. */
   readonly linkNumber: number | null;
+  /** When the click happened, in ms since 1970, as its id says; null: no click is believed. */
+  readonly clickedAtMs: number | null;
+  /** Nothing but the click id speaks for anybody. */
+  readonly onlyClick: boolean;
   readonly keyProgramId: string | null;
 }
 

@@ -28,6 +28,7 @@ const reception: Reception = {
   keyProgramId: null,
   receiptId: '77777777-7777-4777-8777-777777777777',
   receivedAtMs: NOW_MS,
+  door: 'api',
   clickIdKeys: keys,
 };
 const order: ConversionAsked = { external_id: 'order-1', amount_minor: 12_000, currency: 'EUR', customer_id: 'c1', emailHash: null };
@@ -94,7 +95,7 @@ describe('the fingerprint of a body', () => {
 
   it('does not move with what was derived: rotated keys, the program of the key', () => {
     const click_id = clickOf(TENANT);
-    expect(hashOf({ click_id }, { clickIdKeys: new Map(), keyProgramId: PROGRAMS[0] })).toBe(hashOf({ click_id }));
+    expect(hashOf({ click_id }, { door: 'api', clickIdKeys: new Map(), keyProgramId: PROGRAMS[0] })).toBe(hashOf({ click_id }));
   });
 
   it.each<[string, Partial<ConversionAsked>]>([
@@ -205,7 +206,8 @@ describe('an identity', () => {
   it.each<[string, object, string]>([
     ['of two identifiers', {}, 'accepted'],
     ['of one', { click_id: null }, 'identifiers_missing'],
-    ['of a forged click and one more', { click_id: 'forged' }, 'click_forged'],
+    ['of a click id of nobody and one more', { click_id: 'gclid' }, 'click_unknown'],
+    ['of a forged click and one more', { click_id: clickOf(OTHER) }, 'click_forged'],
     ['of a forged click and two more', { click_id: 'forged', emailHash: 'ab' }, 'accepted'],
   ])('%s', (_name, more, code) => {
     const claim = claimIdentity({ ...pair, ...more }, reception);

@@ -1,4 +1,4 @@
-import { type ConversionReceivedData, type ConversionType, type LineItem, nameId } from '@baton/contracts';
+import { type ConversionReceivedData, type ConversionType, type LineItem, nameId, type ReasonCode } from '@baton/contracts';
 import { type ConversionClaim, type Reception, type Refusal, type Unreadable, unreadable } from './claim';
 import { type ClickEvidence, clickEvidence } from './click';
 import { isCurrency } from './currency';
@@ -11,6 +11,8 @@ export interface ConversionAsked {
   readonly external_id: string;
   readonly program_id?: string | null;
   readonly type?: ConversionType | null;
+  readonly order_id?: string | null;
+  readonly event?: string | null;
   readonly amount_minor?: unknown;
   readonly currency?: unknown;
   readonly quantity?: number | null;
@@ -47,21 +49,31 @@ export function claimConversion(asked: ConversionAsked, reception: Reception): C
   if (names.clickId === null && !believedBesideClick)
     return unreadable('evidence_missing', 'Name at least one of click_id, customer_id, email, coupon_code, referral_code.');
   const click = clickEvidence(reception.clickIdKeys, reception.tenantId, names.clickId);
-  const refusal: Refusal | null = click.forged && !believedBesideClick ? { code: 'click_forged', field: 'click_id' } : time.refusal;
+  const refusal: Refusal | null = click.disbelief && !believedBesideClick ? { code: click.disbelief, field: 'click_id' } : time.refusal;
   const data = dataOf({ asked, reception, money, names, click, occurredAtMs: time.occurredAtMs });
   return {
     kind: 'conversion',
     tenantId: reception.tenantId,
+    door: reception.door,
     factId: data.conversionId,
     receiptId: reception.receiptId,
     bodyHash: fingerprint('conversion', bodyOf(asked, money, names, reception.test, time.sent ? time.occurredAtMs : null)),
+    coreHash: fingerprint('conversion core', {
+      externalId: asked.external_id,
+      amountMinor: money.amountMinor,
+      currency: money.currency,
+      test: reception.test,
+    }),
     externalId: data.externalId,
+    orderId: data.orderId ?? null,
     receivedAt: data.receivedAt,
-    droppedEvidence: click.forged ? ['click_forged'] : [],
+    droppedEvidence: data.droppedEvidence as ReasonCode[],
     test: reception.test,
     refusal,
     data,
     linkNumber: click.linkNumber,
+    clickedAtMs: click.occurredAtMs,
+    onlyClick: !believedBesideClick,
     keyProgramId: reception.keyProgramId,
   };
 }
@@ -72,7 +84,14 @@ interface Money {
   readonly lineItems: LineItem[] | null;
 }
 
-function readMoney({ amount_minor, currency, line_items }: ConversionAsked): Money | Unreadable {
+/** ISO 4217 for "no currency is involved". */
+const NO_CURRENCY = 'XXX';
+const isAbsent = (value: unknown): boolean => value === undefined || value === null;
+
+function readMoney({ type, amount_minor, currency, line_items }: ConversionAsked): Money | Unreadable {
+  // Who signs up or shows interest has paid nothing: both are left out, or neither.
+  if ((type === 'lead' || type === 'signup' || type === 'custom') && isAbsent(amount_minor) && isAbsent(currency) && !line_items?.length)
+    return { amountMinor: 0, currency: NO_CURRENCY, lineItems: null };
   if (!isMinor(amount_minor, 0)) return unreadable('amount_invalid', undefined, 'amount_minor');
   if (!isCurrency(currency)) return unreadable('currency_unknown', undefined, 'currency');
   const bad = (line_items ?? []).findIndex((item) => !isMinor(item.amount_minor, 0));
@@ -120,6 +139,8 @@ function dataOf({ asked, reception, money, names, click, occurredAtMs }: Parts):
     type: asked.type ?? 'sale',
     ...money,
     quantity: asked.quantity,
+    orderId: said(asked.order_id),
+    event: said(asked.event),
     occurredAt: instantText(occurredAtMs),
     receivedAt: instantText(reception.receivedAtMs),
     receiptId: reception.receiptId,
@@ -127,7 +148,7 @@ function dataOf({ asked, reception, money, names, click, occurredAtMs }: Parts):
     clickId: click.clickId,
     subIds: asked.sub_ids ?? {},
     metadata: asked.metadata ?? {},
-    droppedEvidence: click.forged ? ['click_forged'] : [],
+    droppedEvidence: click.disbelief ? [click.disbelief] : [],
     test: reception.test,
   }) as ConversionReceivedData;
 }
@@ -139,6 +160,8 @@ const bodyOf = (asked: ConversionAsked, money: Money, names: Names, test: boolea
   type: asked.type ?? 'sale',
   ...money,
   quantity: asked.quantity,
+  orderId: said(asked.order_id),
+  event: said(asked.event),
   ...names,
   occurredAtMs,
   subIds: asked.sub_ids,

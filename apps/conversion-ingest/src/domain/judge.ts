@@ -49,12 +49,21 @@ function judgeConversion(claim: ConversionClaim, known: Known): Judgement {
   const choice = chooseProgram({ named: claim.data.programId ?? null, ofLink, ofKey: claim.keyProgramId, programs: known.programs });
   if ('refusal' in choice) return { kind: 'refused', refusal: choice.refusal };
   const { programId } = choice;
+  const late = outsideWindow(claim, programId, known);
+  if (late) return { kind: 'refused', refusal: late };
   const data = programId === null ? claim.data : { ...claim.data, programId };
   return {
     kind: 'accepted',
     event: emit(ConversionReceived, data),
     answer: answerOf(claim, { conversion_id: claim.factId, external_id: claim.externalId, program_id: programId }),
   };
+}
+
+/** A click that no terms reach back to earns nothing, and nothing else was named that could. */
+function outsideWindow({ onlyClick, clickedAtMs, data }: ConversionClaim, programId: string | null, known: Known): Refusal | null {
+  const program = known.programs.find(({ id }) => id === programId);
+  if (!onlyClick || clickedAtMs === null || !program) return null;
+  return Date.parse(data.occurredAt) - clickedAtMs > program.windowMs ? { code: 'outside_window', field: 'click_id' } : null;
 }
 
 function answerOf(claim: Claim, more: Record<string, unknown>): Answer {

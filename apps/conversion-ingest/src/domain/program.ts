@@ -5,6 +5,8 @@ export interface KnownProgram {
   readonly id: string;
   /** The newest one known, not that of the conversion's time: pausing stops what arrives from now on. */
   readonly state: EntityState;
+  /** The longest window of any of its versions. */
+  readonly windowMs: number;
 }
 
 export interface ProgramHints {

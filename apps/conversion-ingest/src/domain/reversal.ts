@@ -48,10 +48,13 @@ export function claimReversal(asked: ReversalAsked, reception: Reception): Rever
   return {
     kind: 'reversal',
     tenantId: reception.tenantId,
+    door: reception.door,
     factId: data.reversalId,
     receiptId: reception.receiptId,
     bodyHash: fingerprint('reversal', { ...stated, occurredAtMs: time.sent ? time.occurredAtMs : null, test: reception.test }),
+    coreHash: fingerprint('reversal core', { ...stated, reason: null, test: reception.test }),
     externalId: asked.external_id,
+    orderId: null,
     receivedAt: data.receivedAt,
     droppedEvidence: [],
     test: reception.test,

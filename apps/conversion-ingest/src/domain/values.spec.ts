@@ -49,7 +49,7 @@ describe('instants', () => {
 
 describe('the program of a conversion', () => {
   const [a, b] = PROGRAMS;
-  const program = (id: string, state: KnownProgram['state'] = 'active'): KnownProgram => ({ id, state });
+  const program = (id: string, state: KnownProgram['state'] = 'active'): KnownProgram => ({ id, state, windowMs: 0 });
   const hints = { named: null, ofLink: null, ofKey: null, programs: [program(a), program(b)] };
   it.each([
     ['the named one goes first', { ...hints, named: a, ofLink: b, ofKey: b }, a],

@@ -1,5 +1,5 @@
 import type { RateLimit } from '@baton/contracts';
-import type { LiveKey, Part, Quota, QuotaState, Taken } from '@baton/platform';
+import type { LimitedKey, Part, Quota, QuotaState, Taken } from '@baton/platform';
 import { type Bucket, fullBucket, refilled, secondsUntil } from './bucket';
 import type { PermitStore } from './permit.store';
 
@@ -62,7 +62,7 @@ export class LeasedQuota implements Quota, Part {
     await this.giveBack([...this.lanes.values()]);
   }
 
-  async take(key: LiveKey, items: number): Promise<Taken> {
+  async take(key: LimitedKey, items: number): Promise<Taken> {
     const lane = this.laneOf(key);
     if (!lane) return { granted: true, state: null, retrySeconds: 0 };
     const granted = await this.granted(lane, items);
@@ -70,7 +70,7 @@ export class LeasedQuota implements Quota, Part {
     return { granted, state, retrySeconds: granted ? 0 : Math.max(secondsUntil(items, state.remaining, lane.limit), 1) };
   }
 
-  state(key: LiveKey): QuotaState | null {
+  state(key: LimitedKey): QuotaState | null {
     const lane = this.laneOf(key);
     return lane && this.stateOf(lane);
   }
@@ -119,7 +119,7 @@ export class LeasedQuota implements Quota, Part {
     }
   }
 
-  private laneOf({ keyId, rateLimit }: LiveKey): Lane | null {
+  private laneOf({ keyId, rateLimit }: LimitedKey): Lane | null {
     const limit = rateLimit ?? this.parts.limit;
     if (!limit) return null;
     const now = this.parts.now();

@@ -41,6 +41,14 @@ export class ConversionReceivedData {
   @TextList(8, 64) droppedEvidence!: string[];
   /** From a test-mode key: does everything and never reaches money. */
   @Flag() test!: boolean;
+  /** The order that it belongs to, where one order has several conversions. */
+  @Optional() @Text(255) orderId?: string | null;
+  /** What the advertiser calls it, such as `trial_started`. */
+  @Optional() @Text(128) event?: string | null;
+  /** Worth nothing until `conversion.verified` comes. */
+  @Optional() @Flag() pendingVerification?: boolean | null;
+  /** How many customers referred one another up to this one; 0: a partner's own link. Absent where that was not known at receipt. */
+  @Optional() @Whole(0, 1_000) referralDepth?: number | null;
   @Optional() @ListOf(() => SealedField, 8) personal?: SealedField[] | null;
 }
 

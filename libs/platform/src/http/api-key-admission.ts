@@ -1,8 +1,8 @@
 import { type CanActivate, createParamDecorator, type ExecutionContext, Injectable, SetMetadata } from '@nestjs/common';
 import { type Address, addressText, clientAddress, isWithin, type Network, parseAddress, type Scope } from '@baton/contracts';
-import type { Quota, QuotaState } from './api-key-quota';
+import type { LimitedKey, Quota, QuotaState } from './api-key-quota';
 import { checkSignature, type SignedId, signingSecretOf } from './api-key-signature';
-import type { ApiKeys, LiveKey } from './api-keys';
+import type { ApiKeys, Caller, LiveKey } from './api-keys';
 import { Problem } from './problem';
 
 /** What admission looks at, and what it notes: a request of Fastify's, inside of controllers and outside. */
@@ -14,7 +14,7 @@ export interface KeyedRequest {
   readonly body?: unknown;
   /** To the letter as it came. */
   readonly rawBody?: Buffer;
-  caller?: LiveKey;
+  caller?: Caller & LimitedKey;
   quota?: QuotaState | null;
 }
 
@@ -24,8 +24,10 @@ export type NeededScope = Scope | 'any';
 export interface Admitting {
   /** Undefined: granted to nobody. */
   readonly scope: NeededScope | undefined;
-  /** A key that came elsewhere than in `Authorization: Bearer`. */
-  readonly keyText?: string | undefined;
+  /** A key that came elsewhere than in `Authorization: Bearer`; null: it was looked for there, and there is none. */
+  readonly keyText?: string | null;
+  /** What signatures are over, where the request does not hold it. */
+  readonly rawBody?: Buffer;
   /** How many things are asked for at once; a batch counts each. */
   readonly items?: number;
 }
@@ -51,10 +53,10 @@ export class Admission {
   constructor(private readonly parts: AdmissionParts) {}
 
   /** Notes the caller and what is left of its limit on the request. Throws the `Problem`, or `InfrastructureError`. */
-  async admit(request: KeyedRequest, { scope, keyText, items = 1 }: Admitting): Promise<LiveKey> {
-    const key = await this.liveKey(keyText ?? bearerOf(request.headers));
+  async admit(request: KeyedRequest, { scope, keyText, rawBody, items = 1 }: Admitting): Promise<LiveKey> {
+    const key = await this.liveKey(keyText === undefined ? bearerOf(request.headers) : keyText, keyText === undefined);
     checkAddress(key, addressOf(request, this.parts.trustedProxies));
-    const signed = this.signedId(key, request);
+    const signed = this.signedId(key, request, rawBody ?? request.rawBody);
     this.parts.used?.(key);
     request.caller = key;
     request.quota = this.parts.quota?.state(key) ?? null;
@@ -84,22 +86,24 @@ export class Admission {
     );
   }
 
-  private async liveKey(text: string | undefined): Promise<LiveKey> {
-    if (!text) throw unauthorised('There is no "Authorization: Bearer <key>" header.');
+  private async liveKey(text: string | null | undefined, isBearer: boolean): Promise<LiveKey> {
+    if (!text)
+      throw unauthorised(
+        isBearer ? 'There is no "Authorization: Bearer <key>" header.' : 'There is no key where this endpoint looks for one.',
+      );
     const key = await this.parts.keys.find(text);
     if (!key) throw unauthorised('This key is not known, was revoked or has expired.');
     return key;
   }
 
-  private signedId(key: LiveKey, request: KeyedRequest): SignedId | null {
+  private signedId(key: LiveKey, { method, url, headers, body }: KeyedRequest, rawBody: Buffer | undefined): SignedId | null {
     if (!key.signed) return null;
     const { signing } = this.parts;
     if (!signing) throw new Problem('signature_invalid', 'This key works for signed requests alone, and signatures are not read here.');
     // A body that was not kept cannot be checked: better refused than believed.
-    if (!request.rawBody && request.body !== undefined && request.body !== null)
+    if (!rawBody && body !== undefined && body !== null)
       throw new Problem('signature_invalid', 'Signatures are not read on this route for such a body. Send application/json.');
-    const { method, url, headers, rawBody = NOTHING } = request;
-    return checkSignature(signingSecretOf(signing.root, key.keyId), { method, url, headers, body: rawBody }, Date.now());
+    return checkSignature(signingSecretOf(signing.root, key.keyId), { method, url, headers, body: rawBody ?? NOTHING }, Date.now());
   }
 }
 

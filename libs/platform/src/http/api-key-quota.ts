@@ -1,6 +1,5 @@
 import type { RateLimit } from '@baton/contracts';
 import type { Http } from './http';
-import type { LiveKey } from './api-keys';
 
 /** What a key may still do. */
 export interface QuotaState {
@@ -18,11 +17,17 @@ export interface Taken {
   readonly retrySeconds: number;
 }
 
+/** Whose limit it is; null or absent: the limit that every key is granted. */
+export interface LimitedKey {
+  readonly keyId: string;
+  readonly rateLimit?: RateLimit | null;
+}
+
 /** How often a key may call. Never throws and never waits long, whatever its store does. */
 export interface Quota {
-  take(key: LiveKey, items: number): Promise<Taken>;
+  take(key: LimitedKey, items: number): Promise<Taken>;
   /** As it stands, without taking anything. */
-  state(key: LiveKey): QuotaState | null;
+  state(key: LimitedKey): QuotaState | null;
 }
 
 /**

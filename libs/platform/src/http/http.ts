@@ -105,7 +105,9 @@ function readJson(http: Http): void {
   http
     .getHttpAdapter()
     .getInstance()
-    .addContentTypeParser(['application/json', 'application/problem+json'], { parseAs: 'buffer' }, (_request, body, done) => {
+    .addContentTypeParser(['application/json', 'application/problem+json'], { parseAs: 'buffer' }, (request, body, done) => {
+      // As it was sent: signatures are over these bytes.
+      (request as { rawBody?: Buffer }).rawBody = body as Buffer;
       try {
         done(null, parseBody(body as Buffer));
       } catch (error) {
@@ -114,7 +116,8 @@ function readJson(http: Http): void {
     });
 }
 
-export function parseBody(body: Buffer): unknown {
+/** A JSON object of bounded depth and number of keys; anything else is a `Problem`. */
+export function parseBody(body: Buffer, keysMax = KEYS_MAX): unknown {
   if (body.length === 0) throw new Problem('malformed', 'The body is empty; send a JSON object.');
   if (depthOf(body) > DEPTH_MAX) throw new Problem('too_large', `The body is nested deeper than ${DEPTH_MAX}.`);
   let parsed: unknown;
@@ -130,7 +133,7 @@ export function parseBody(body: Buffer): unknown {
     throw error;
   }
   if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed)) throw new Problem('malformed', 'Send a JSON object.');
-  if (keysOf(parsed) > KEYS_MAX) throw new Problem('too_large', `The body has more than ${KEYS_MAX} keys.`);
+  if (keysOf(parsed) > keysMax) throw new Problem('too_large', `The body has more than ${keysMax} keys.`);
   return parsed;
 }
 
@@ -181,7 +184,8 @@ function describeApi(http: Http, about: NonNullable<Composition['openApi']>): vo
   const config = new DocumentBuilder().setTitle(about.title).setDescription(about.description).setVersion('1').addBearerAuth().build();
   const described = (): object => {
     const made = SwaggerModule.createDocument(http, config);
-    return { ...made, paths: { ...made.paths, ...about.paths } };
+    const paths = { ...made.paths, ...about.paths };
+    return withoutEmptyRequired({ ...made, paths, tags: tagsOf(paths).map((name) => ({ name })) });
   };
   let document: object | undefined;
   http
@@ -189,6 +193,18 @@ function describeApi(http: Http, about: NonNullable<Composition['openApi']>): vo
     .getInstance()
     .get('/openapi.json', (_request, reply) => reply.send((document ??= described())));
 }
+
+/** OpenAPI 3.0 wants `required` to name something, or not to be there. */
+function withoutEmptyRequired<T>(value: T): T {
+  if (typeof value !== 'object' || value === null) return value;
+  if (Array.isArray(value)) return value.map(withoutEmptyRequired) as T;
+  const kept = Object.entries(value).filter(([key, child]) => !(key === 'required' && Array.isArray(child) && child.length === 0));
+  return Object.fromEntries(kept.map(([key, child]) => [key, withoutEmptyRequired(child)])) as T;
+}
+
+const tagsOf = (paths: object): string[] => [
+  ...new Set(Object.values(paths).flatMap((path: object) => Object.values(path).flatMap(({ tags = [] }: { tags?: string[] }) => tags))),
+];
 
 function problemOfValidation(errors: ValidationError[]): Problem {
   const problems = problemsOf(errors);

@@ -125,11 +125,11 @@ export async function plansOfPrograms(tx: Tx, wanted: readonly { tenantId: strin
   );
 }
 
-/** The newest state of every program of one tenant. */
-export async function programsOf(tx: Tx, tenantId: string): Promise<ProgramData[]> {
-  return read<ProgramData>(
+/** The newest state of every program of one tenant, with the longest window (ms) that any of its versions had. */
+export async function programsOf(tx: Tx, tenantId: string): Promise<(ProgramData & { readonly longestWindowMs: number })[]> {
+  return read(
     tx,
-    `SELECT DISTINCT ON (c.id) c.data FROM (SELECT ($1::jsonb->0->>'tenantId')::uuid AS tenant_id) w JOIN catalog_entities c ON c.tenant_id = w.tenant_id AND c.type = 'program' ORDER BY c.id, c.version DESC`,
+    `SELECT DISTINCT ON (c.id) c.data || jsonb_build_object('longestWindowMs', max((c.data->>'windowMs')::bigint) OVER (PARTITION BY c.id)) AS data FROM (SELECT ($1::jsonb->0->>'tenantId')::uuid AS tenant_id) w JOIN catalog_entities c ON c.tenant_id = w.tenant_id AND c.type = 'program' ORDER BY c.id, c.version DESC`,
     [{ tenantId }],
   );
 }
