@@ -1,4 +1,5 @@
 import { APP_GUARD } from '@nestjs/core';
+import { parseNetworks } from '@baton/contracts';
 import {
   BoundedProducer,
   type Composition,
@@ -9,7 +10,7 @@ import {
   type Part,
   type TransactingClient,
 } from '@baton/platform';
-import { ApiKeyController } from './api-key.controller';
+import { ApiKeyController, SigningRoot } from './api-key.controller';
 import { BulkController } from './bulk.controller';
 import { BULK_PATHS } from './bulk-openapi';
 import { LinkImport } from './bulk-import';
@@ -43,7 +44,7 @@ export async function compose({ service, env, log }: Context<Env>): Promise<Comp
   const relay = new OutboxRelay({ service, url: env.DATABASE_URL, database: worker, producer, log });
   const catalog = new PgCatalogStore({ database: api, now, wake: () => relay.wake() });
 
-  const guard = new CallerGuard(catalog, env.ADMIN_KEY, now);
+  const guard = new CallerGuard({ catalog, adminKey: env.ADMIN_KEY, trustedProxies: parseNetworks(env.TRUSTED_PROXIES), now });
   const mint = new LinkMint(env.PUBLIC_URL);
   const bulk = new BulkController({ guard, imports: new LinkImport(catalog, mint), log });
 
@@ -72,6 +73,7 @@ export async function compose({ service, env, log }: Context<Env>): Promise<Comp
     providers: [
       { provide: CatalogStore, useValue: catalog },
       { provide: LinkMint, useValue: mint },
+      { provide: SigningRoot, useValue: { text: env.POSTBACK_SIGNING_ROOT ?? null } satisfies SigningRoot },
       { provide: APP_GUARD, useValue: guard },
     ],
     parts: [databases, { name: 'producer', stop: () => producer.close() }, relay],

@@ -1,5 +1,6 @@
 import 'reflect-metadata';
 
+export * from './address';
 export * from './app-links';
 export * from './catalog/api-key';
 export * from './catalog/domain';
