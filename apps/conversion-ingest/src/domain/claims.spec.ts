@@ -1,4 +1,4 @@
-import { ConversionReceived, IdentityLinked, mintClickId, ReversalReceived, validated } from '@baton/contracts';
+import { ConversionReceived, ConversionVerified, IdentityLinked, mintClickId, ReversalReceived, validated } from '@baton/contracts';
 import fc from 'fast-check';
 import {
   type Claim,
@@ -6,6 +6,7 @@ import {
   type ConversionAsked,
   claimIdentity,
   claimReversal,
+  claimVerification,
   judge,
   type Known,
   type Reception,
@@ -220,5 +221,53 @@ describe('an identity', () => {
       claimIdentity({ customer_id: 'c', emailHash: 'ab', click_id: 'forged', occurred_at: '2026-11-20T00:00:00Z' }, reception),
     );
     expect([again.factId, again.bodyHash]).toEqual([first.factId, first.bodyHash]);
+  });
+});
+
+describe('a verification', () => {
+  const claim = (more: object = {}, at: Partial<Reception> = {}) =>
+    readable(claimVerification({ external_id: 'signup-1', ...more }, { ...reception, ...at }));
+
+  it('is one for each conversion: a later one says the same', () => {
+    const [first, second] = [claim(), claim({ occurred_at: '2026-11-20T12:00:00Z' }, { receivedAtMs: NOW_MS + 5_000 })];
+    expect([second.factId, second.bodyHash]).toEqual([first.factId, first.bodyHash]);
+    expect(claim({ external_id: 'signup-2' }).factId).not.toBe(first.factId);
+    expect(claim({}, { tenantId: OTHER }).factId).not.toBe(first.factId);
+  });
+
+  it('of a test key never stands in the way of the live one', () => {
+    expect(claim({}, { test: true }).factId).not.toBe(claim().factId);
+  });
+
+  it('names its conversion, known or not, and is a good event', () => {
+    const verification = claim();
+    expect(verification.data.conversionId).toBe(readable(claimConversion({ ...order, external_id: 'signup-1' }, reception)).factId);
+    expect(validated(ConversionVerified, verification.data)).toMatchObject({ externalId: 'signup-1', test: false });
+    expect(judge(verification, none)).toMatchObject({
+      kind: 'accepted',
+      answer: { kind: 'verification', verification_id: verification.factId, conversion_id: verification.data.conversionId },
+    });
+  });
+
+  it('is too old or in the future as any fact', () => {
+    expect(codeOf(claim({ occurred_at: '2020-01-01T00:00:00Z' }))).toBe('too_old');
+    expect(codeOf(claim({ occurred_at: '2026-11-21T13:00:00Z' }))).toBe('in_future');
+    expect(codeOf(claimVerification({ external_id: 'a', occurred_at: 'soon' }, reception))).toBe('malformed');
+  });
+
+  it('is awaited by signups and leads alone', () => {
+    const asked = (type: ConversionAsked['type'] | undefined, pending_verification = true) =>
+      claimConversion({ ...order, ...(type ? { type } : {}), pending_verification }, reception);
+    expect([undefined, null, 'sale', 'subscription_payment', 'custom'].map((type) => codeOf(asked(type as never)))).toEqual(
+      Array.from({ length: 5 }, () => 'malformed'),
+    );
+    expect(codeOf(asked('sale', false))).toBe('accepted');
+    for (const type of ['signup', 'lead'] as const) {
+      const pending = readable(asked(type));
+      expect(pending.data.pendingVerification).toBe(true);
+      expect(judge(pending, none)).toMatchObject({ kind: 'accepted', answer: { pending_verification: true } });
+      expect(readable(asked(type, false)).bodyHash).not.toBe(pending.bodyHash);
+      expect(readable(asked(type, false)).data).not.toHaveProperty('pendingVerification');
+    }
   });
 });

@@ -5,3 +5,4 @@ export * from './identity';
 export * from './judge';
 export * from './reversal';
 export * from './storable';
+export * from './verification';

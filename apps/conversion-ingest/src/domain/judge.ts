@@ -1,5 +1,5 @@
-import { ConversionReceived, emit, IdentityLinked, type Outgoing, ReversalReceived } from '@baton/contracts';
-import type { Claim, ConversionClaim, Refusal } from './claim';
+import { ConversionReceived, ConversionVerified, emit, IdentityLinked, type Outgoing, ReversalReceived } from '@baton/contracts';
+import type { Claim, ConversionClaim, Refusal, ReversalClaim, VerificationClaim } from './claim';
 import { chooseProgram, type KnownProgram } from './program';
 
 /** What the stores know of a tenant that bears on a group of claims. */
@@ -22,6 +22,16 @@ export function judge(claim: Claim, known: Known): Judgement {
   if (claim.kind === 'conversion') return judgeConversion(claim, known);
   if (claim.kind === 'identity')
     return { kind: 'accepted', event: emit(IdentityLinked, claim.data), answer: answerOf(claim, { identity_id: claim.factId }) };
+  if (claim.kind === 'verification') return judgeVerification(claim);
+  return judgeReversal(claim, known);
+}
+
+function judgeVerification(claim: VerificationClaim): Judgement {
+  const more = { verification_id: claim.factId, conversion_id: claim.data.conversionId, external_id: claim.externalId };
+  return { kind: 'accepted', event: emit(ConversionVerified, claim.data), answer: answerOf(claim, more) };
+}
+
+function judgeReversal(claim: ReversalClaim, known: Known): Judgement {
   const currency = known.currencyOf.get(claim.conversionId);
   if (claim.data.currency && currency && claim.data.currency !== currency) {
     return {
@@ -55,7 +65,12 @@ function judgeConversion(claim: ConversionClaim, known: Known): Judgement {
   return {
     kind: 'accepted',
     event: emit(ConversionReceived, data),
-    answer: answerOf(claim, { conversion_id: claim.factId, external_id: claim.externalId, program_id: programId }),
+    answer: answerOf(claim, {
+      conversion_id: claim.factId,
+      external_id: claim.externalId,
+      program_id: programId,
+      ...(data.pendingVerification ? { pending_verification: true } : {}),
+    }),
   };
 }
 
