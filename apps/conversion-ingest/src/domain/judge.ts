@@ -1,9 +1,10 @@
 import { ConversionReceived, ConversionVerified, emit, IdentityLinked, type Outgoing, ReversalReceived } from '@baton/contracts';
 import type { Claim, ConversionClaim, Refusal, ReversalClaim, VerificationClaim } from './claim';
 import { chooseProgram, type KnownProgram } from './program';
+import { type KnownReferrers, referralOf } from './referral';
 
 /** What the stores know of a tenant that bears on a group of claims. */
-export interface Known {
+export interface Known extends KnownReferrers {
   readonly programs: readonly KnownProgram[];
   /** Link number to program; a link not told of yet is absent. */
   readonly programOfLink: ReadonlyMap<number, string>;
@@ -61,7 +62,10 @@ function judgeConversion(claim: ConversionClaim, known: Known): Judgement {
   const { programId } = choice;
   const late = outsideWindow(claim, programId, known);
   if (late) return { kind: 'refused', refusal: late };
-  const data = programId === null ? claim.data : { ...claim.data, programId };
+  const referral = referralOf(claim, known);
+  if ('refusal' in referral) return { kind: 'refused', refusal: referral.refusal };
+  const depth = referral.depth === null ? {} : { referralDepth: referral.depth };
+  const data = { ...claim.data, ...(programId === null ? {} : { programId }), ...depth };
   return {
     kind: 'accepted',
     event: emit(ConversionReceived, data),
@@ -69,6 +73,7 @@ function judgeConversion(claim: ConversionClaim, known: Known): Judgement {
       conversion_id: claim.factId,
       external_id: claim.externalId,
       program_id: programId,
+      ...(referral.depth === null ? {} : { referral_depth: referral.depth }),
       ...(data.pendingVerification ? { pending_verification: true } : {}),
     }),
   };
