@@ -30,8 +30,8 @@ export class BulkController {
       limits: LIMITS,
       uploadsMax: UPLOADS_MAX,
       log,
-      admit: async ({ headers }) => {
-        const tenantId = await guard.tenantFor({ method: 'POST', headers });
+      admit: async (request) => {
+        const tenantId = await guard.tenantFor(request);
         return { owner: tenantId, caller: tenantId };
       },
       begin: (tenantId, opening) => {

@@ -19,8 +19,8 @@ export interface Reply {
 export type FactRoutes = Map<string, string>;
 export const ownRoutes = (): FactRoutes =>
   new Map(
-    ['/v1/conversions', '/v1/conversions/batch', '/v1/conversions::bulk', '/v1/reversals', '/v1/identities'].map((route) => [
-      `POST ${route}`,
+    ['conversions', 'conversions/batch', 'conversions::bulk', 'reversals', 'identities', 'verifications'].map((name) => [
+      `POST /v1/${name}`,
       'api',
     ]),
   );

@@ -11,7 +11,13 @@ import type { Posted, PostedKind } from './posted';
 
 const BATCH_MAX_BYTES = 500 * 1024;
 const ITEMS_MAX = 500;
-const KINDS: readonly unknown[] = ['conversion', 'reversal', 'identity'] satisfies PostedKind[];
+const KINDS: readonly unknown[] = ['conversion', 'reversal', 'identity', 'verification'] satisfies PostedKind[];
+
+/** Each item counts towards the key's limit. */
+const lengthOf = (body: unknown): number => {
+  const { conversions } = (body ?? {}) as { readonly conversions?: unknown };
+  return Array.isArray(conversions) ? Math.min(Math.max(conversions.length, 1), ITEMS_MAX) : 1;
+};
 
 class BatchBody {
   @ApiProperty({
@@ -19,7 +25,7 @@ class BatchBody {
     minItems: 1,
     maxItems: ITEMS_MAX,
     description:
-      'Each as POST /v1/conversions takes it. With "kind": "reversal" or "identity" an item is what POST /v1/reversals or /v1/identities takes, and needs their scope.',
+      'Each as POST /v1/conversions takes it. With "kind" ("reversal", "identity", "verification") an item is what the route of that name takes, and needs its scope.',
   })
   conversions!: ConversionBody[];
   @ApiProperty({ required: false, description: 'Runs everything and stores nothing.' }) validate_only?: boolean;
@@ -62,7 +68,7 @@ export class BatchController {
   @ApiOkResponse({ type: BatchAnswer })
   @ApiQuery({ name: 'validate_only', required: false, type: Boolean, description: 'Runs everything and stores nothing.' })
   @ApiHeader({ name: 'Idempotency-Key', required: false, description: 'Your own key of this batch; its items’ are key#index.' })
-  @NeedsScope('conversions:write')
+  @NeedsScope('conversions:write', lengthOf)
   @TakesBody(BATCH_MAX_BYTES)
   @HttpCode(200)
   @Post('conversions/batch')
@@ -111,6 +117,6 @@ function itemOf(item: unknown): Posted {
   if (typeof item !== 'object' || item === null || !('kind' in item)) return { kind: 'conversion', body: item };
   const { kind, ...body } = item;
   if (KINDS.includes(kind)) return { kind: kind as PostedKind, body };
-  const problem = 'kind must be conversion, reversal or identity';
+  const problem = 'kind must be conversion, reversal, identity or verification';
   return { kind: 'conversion', body, problem: new Problem('malformed', problem, { errors: [{ field: 'kind', problem }] }) };
 }

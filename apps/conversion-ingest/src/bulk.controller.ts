@@ -1,8 +1,8 @@
 import {
-  type ApiKeys,
+  type Admission,
   type Caller,
-  callerOf,
   type Http,
+  type KeyedRequest,
   type Log,
   type Opening,
   parseBody,
@@ -21,7 +21,7 @@ import { isToBeSentAgain, takeMany, verdictOf } from './many';
 import type { Posted } from './posted';
 
 export interface BulkParts {
-  readonly keys: ApiKeys;
+  readonly admission: Admission;
   readonly intake: Intake;
   readonly log: Log;
 }
@@ -37,6 +37,7 @@ const UPLOADS_OF_ONE_MAX = 4;
 /** Whoever uploads would rather wait than begin again: so often, and twice as long each time. */
 const ATTEMPTS = 5;
 const PAUSE_MS = 200;
+const LIMIT_WAIT_MAX_MS = 20_000;
 
 /** A row in the words of `POST /v1/conversions`, and the columns that it was read from. */
 interface ReadRow {
@@ -61,11 +62,10 @@ export class BulkController {
       uploadsOfOneMax: UPLOADS_OF_ONE_MAX,
       log: parts.log,
       admit: async (request) => {
-        const caller = await callerOf(parts.keys, request.headers['authorization'], 'conversions:write');
-        Object.assign(request, { caller } satisfies Partial<FactRequest>);
+        const caller = await parts.admission.admit(request, { scope: 'conversions:write' });
         return { owner: caller.tenantId, caller };
       },
-      begin: (caller, opening, request) => this.begin(caller, opening, request as UploadRequest & FactRequest),
+      begin: (caller, opening, request) => this.begin(caller, opening, request),
     });
   }
 
@@ -73,19 +73,44 @@ export class BulkController {
     this.upload.routes(http);
   }
 
-  private begin(caller: Caller, { columns: header, delimiter, isDryRun, traceparent }: Opening, request: FactRequest) {
+  private begin(caller: Caller, { columns: header, delimiter, isDryRun, traceparent }: Opening, request: UploadRequest) {
     const columns = header && columnsOf(header);
     const manner = { door: DOOR, traceparent, validateOnly: isDryRun };
+    const facts = request as KeyedRequest & FactRequest;
     // Until the first row is answered it brought no fact.
-    Object.assign(request, { told: [], counted: 0 } satisfies Partial<FactRequest>);
+    Object.assign(facts, { told: [], counted: 0 } satisfies Partial<FactRequest>);
     return {
       take: async (rows: readonly Row[]): Promise<RowTold<Kind>[]> => {
         const read = rows.map((row) => readRow(row, columns, delimiter));
-        const told = await this.take(caller, read, manner);
-        countOn(request, told, DOOR);
+        const told: Told[] = [];
+        while (told.length < read.length) {
+          const bite = read.slice(told.length, told.length + (facts.quota?.limit.requests ?? Infinity));
+          // The request itself counted for one.
+          if (!(await this.mayTake(facts, bite.length - (facts.counted === 0 ? 1 : 0)))) break;
+          const answers = await this.take(caller, bite, manner);
+          countOn(facts, answers, DOOR);
+          told.push(...answers);
+          if (answers.length < bite.length) break;
+        }
         return told.map((one, i) => ({ kind: one.kind, told: lineOf(rows[i] as Row, read[i] as ReadRow, one) }));
       },
     };
+  }
+
+  /** Waits until the key may send so many more, unless that takes too long for a connection on which nothing is said. */
+  private async mayTake(request: KeyedRequest, items: number): Promise<boolean> {
+    for (let waitedMs = 0; ;) {
+      try {
+        await this.parts.admission.charge(request, items);
+        return true;
+      } catch (error) {
+        if (!(error instanceof Problem)) throw error;
+        const waitMs = Number(error.more.headers?.['Retry-After'] ?? 1) * 1_000;
+        waitedMs += waitMs;
+        if (waitedMs > LIMIT_WAIT_MAX_MS) return false;
+        await pause(waitMs);
+      }
+    }
   }
 
   /** Up to the first row that cannot be taken now, however often it is tried. */

@@ -15,7 +15,7 @@ export interface Asked {
   readonly isDryRun: boolean;
   readonly traceparent: string;
 }
-export type UploadRequest = Pick<FastifyRequest, 'method' | 'headers' | 'id' | 'raw'>;
+export type UploadRequest = FastifyRequest;
 /** The columns of a CSV as written, or null; what separates its cells. */
 export type Opening = Asked & Pick<Cutting, 'columns' | 'delimiter'>;
 
