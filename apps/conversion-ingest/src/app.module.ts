@@ -136,7 +136,7 @@ export function compose({ service, env, log, fatal }: Context<Env>): Composition
     routes: (http) => {
       countAnswers(http, log, routes);
       sayQuota(http);
-      mountDoors(http, loadDoors(), { admission, intake, routes, settingsOf: async () => ({}) });
+      mountDoors(http, loadDoors(), { admission, intake, routes, log, settingsOf: async () => ({}) });
     },
     openApi: {
       title: 'Baton conversion ingest',
