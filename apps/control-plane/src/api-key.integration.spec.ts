@@ -80,7 +80,8 @@ describe('the limits of an API key', () => {
     const here = (await mint({ scopes, allowed_addresses: ['127.0.0.0/8'] })).body;
     const there = (await mint({ scopes, allowed_addresses: ['203.0.113.7'] })).body;
     expect((await harness.withKey(here.key)('GET', '/v1/programs')).status).toBe(200);
-    for (const headers of [{}, { 'x-forwarded-for': '203.0.113.7' }] as Record<string, string>[]) {
+    const sayings: Record<string, string>[] = [{}, { 'x-forwarded-for': '203.0.113.7' }];
+    for (const headers of sayings) {
       expect(await harness.withKey(there.key, headers)('GET', '/v1/programs')).toMatchObject({
         status: 403,
         body: { code: 'address_not_allowed', detail: expect.stringContaining('127.0.0.1') },

@@ -39,7 +39,9 @@ export async function startHarness(replicas = 1, brokers?: string): Promise<Harn
   const log = createLog('control-plane-test', process.env['TEST_LOG'] ?? 'silent');
   const db = await testDatabase('control-plane', { adminUrl: postgresAdminUrl, prefix });
   const kafka = connectKafka({ brokers: kafkaBrokers, clientId: 'control-plane-test', prefix, log });
-  const topics = plannedTopics(prefix).filter(({ topic }) => /(catalog|credentials)\.v1$/.test(topic));
+  const topics = plannedTopics(prefix).filter(({ topic }) =>
+    /(catalog|credentials|conversions|attributions)\.v1(\.dlq\.control-plane)?$/.test(topic),
+  );
   await withAdmin(kafka, (admin) =>
     admin.createTopics({ waitForLeaders: true, topics: topics.map(({ topic, partitions }) => ({ topic, numPartitions: partitions })) }),
   );

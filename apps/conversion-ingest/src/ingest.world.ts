@@ -7,6 +7,7 @@ import {
   LinkChanged,
   mintClickId,
   type Outgoing,
+  PartnerChanged,
   ProgramChanged,
   SCOPES,
 } from '@baton/contracts';
@@ -57,6 +58,15 @@ export const clickOf = (tenantId: string, linkNumber: number, occurredAtMs = Dat
 
 export const program = (tenantId: string, id: string, version = 1, state: EntityState = 'active'): Outgoing =>
   emit(ProgramChanged, { ...ProgramChanged.sample, tenantId, id, version, state });
+
+/** A customer who refers, with their link. */
+export const customerOf = (
+  { tenantId, program: programId }: Account,
+  { id, customerId, linkNumber, ...more }: { id: string; customerId: string; linkNumber: number; referredBy?: string; version?: number },
+): Outgoing[] => [
+  emit(PartnerChanged, { ...PartnerChanged.sample, tenantId, id, kind: 'customer', key: `c-${customerId}`, customerId, ...more }),
+  emit(LinkChanged, { ...LinkChanged.sample, tenantId, id, number: linkNumber, slug: `share-${linkNumber}`, programId, partnerId: id }),
+];
 
 export function apiKey(tenantId: string, more: Partial<ApiKeyData> = {}): { readonly text: string; readonly event: Outgoing } {
   const { text, digest } = mintApiKey(more.test ?? false);

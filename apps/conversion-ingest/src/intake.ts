@@ -7,6 +7,7 @@ import {
   claimConversion,
   claimIdentity,
   claimReversal,
+  claimVerification,
   type Reception,
   type Refusal,
   type Unreadable,
@@ -76,6 +77,7 @@ export class Intake {
 
   private claim(caller: Caller, { kind, body }: Read, reception: Reception): Claim | Unreadable {
     if (kind === 'reversal') return claimReversal(body, reception);
+    if (kind === 'verification') return claimVerification(body, reception);
     const { email, ...asked } = body;
     const named = { ...asked, emailHash: emailHash(this.parts.emailHashKey, caller.tenantId, email) };
     return kind === 'identity' ? claimIdentity(named, reception) : claimConversion(named as never, reception);

@@ -31,6 +31,10 @@ export const REASON_CODES = {
     help: 'Send Idempotency-Key as 1 to 255 visible characters, bare or as a quoted string.',
   },
   idempotency_key_reused: { status: 422, help: 'This Idempotency-Key was used with another body. Send the same body, or a new key.' },
+  self_referral: {
+    status: 422,
+    help: 'The customer would refer themself: the link is their own, or that of somebody whom they referred. It earns nothing; send it without that link, or not at all.',
+  },
   too_old: { status: 422, help: 'occurred_at lies further back than is accepted.' },
   in_future: { status: 422, help: 'occurred_at lies in the future by more than the clock skew.' },
   malformed: { status: 400, help: 'The body is not what this endpoint reads; every problem is named.' },
