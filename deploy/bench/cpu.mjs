@@ -22,3 +22,17 @@ export function memoryMbOf(pid) {
   const kb = /^VmRSS:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
   return kb === undefined ? null : Number(kb) / 1024;
 }
+
+/** `end()` gives the most, from now on. */
+export function watchMemory(pid) {
+  let mostMb = 0;
+  const look = () => (mostMb = Math.max(mostMb, memoryMbOf(pid) ?? 0));
+  const timer = setInterval(look, 250);
+  return {
+    end() {
+      look();
+      clearInterval(timer);
+      return { mostMb };
+    },
+  };
+}
