@@ -9,8 +9,8 @@ const USUAL_CONNECTIONS = 64;
 const USUAL_SECONDS = 5;
 /** Each statement that stores facts takes so much longer, as where a disk is nearly dead. */
 const SLOWED_MS = 400;
-/** So few may wait that the rest must be refused: with the default nobody of 512 would be. */
-const WAITING_MAX = 100;
+/** So few may wait (of one advertiser half of them) that the rest must be refused, and still more than usually ask: by default nobody of 512 would be. */
+const WAITING_MAX = 160;
 const MEMORY_MAX_MB = 100;
 /** p99 afterwards, against before. */
 const RECOVERED_AT_MOST = 2;
@@ -36,7 +36,7 @@ export const overload = {
 
 async function asked(scene, when, order) {
   const memory = watchMemory(scene.ours.pid);
-  const sample = await ask(scene.ours, scene.load, { ...order, settle: () => sent(scene) });
+  const sample = await ask(scene.ours, scene.load, { ...order, settle: () => sent(scene) }).finally(memory.end);
   note(scene, sample);
   const { mostMb } = memory.end();
   const stored = (sample.created * 1_000) / sample.tookMs;

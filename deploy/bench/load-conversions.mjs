@@ -36,8 +36,9 @@ export function open({ accounts, salt, occurredAt }) {
       if (status === 201) run.created++;
       else if (status === 200) run.repeated++;
       else if (status === 202) run.taken++;
-      else if (run.mayRefuse && (status === 429 || status === 503) && headerIn(head, 'retry-after') !== undefined) run.refused++;
-      else return `answered ${status}${status === 429 || status === 503 ? ' without saying when to come again' : ''}`;
+      else if (!run.mayRefuse || (status !== 429 && status !== 503)) return `answered ${status}`;
+      else if (headerIn(head, 'retry-after') === undefined) return `answered ${status} without saying when to come again`;
+      else run.refused++;
       return null;
     },
     counts: () => run,
