@@ -1,5 +1,7 @@
 export * from './eventually';
 export * from './proxy';
 export * from './stores';
+export * from './strange';
+export * from './strange-request';
 export * from './tenancy';
 export type { Fill } from './tenancy-row';
