@@ -45,15 +45,13 @@ describe(`strange bodies, ${COUNT} a route, seed ${SEED}`, () => {
   let db: TestDatabase;
   let world: World;
   let acme: Account;
-  let app: Account;
   let targets: Target[];
 
   beforeAll(async () => {
     db = await testDatabase('conversion-ingest', { adminUrl: stores().postgresAdminUrl, prefix });
     world = await openWorld({ ...stores(), prefix, db, serve });
     acme = await world.account(21);
-    app = await world.account(22);
-    for (const { key } of [acme, app]) await eventually(() => world.knows(key), 60_000);
+    await eventually(() => world.knows(acme.key), 60_000);
     targets = [...(await ownTargets(world, acme)), ...doorTargets(acme)];
   }, 120_000);
   afterAll(async () => {
