@@ -17,10 +17,8 @@ import {
   strangeWord,
 } from '@baton/testing';
 import fc from 'fast-check';
-import { existsSync, readFileSync } from 'node:fs';
 import { Agent } from 'node:http';
-import { join } from 'node:path';
-import { loadDoors } from './doors/load';
+import { fill, spoken, wordsOf } from './doors/wire.world';
 import { type Account, openWorld, type World } from './ingest.world';
 
 /** So many a route; `BATON_STRANGE=10000` for the full run, `BATON_STRANGE_SEED` to play one again. */
@@ -128,27 +126,29 @@ const knownFields = ({ click, program }: Account): Record<string, fc.Arbitrary<u
 const mostly = (usual: fc.Arbitrary<unknown>, ...other: fc.Arbitrary<unknown>[]): fc.Arbitrary<unknown> =>
   fc.oneof({ weight: 15 * other.length, arbitrary: usual }, ...other);
 
-/** Every route of every dialect; where it has golden requests, what they hold is bent. */
+/** Every route of every dialect that is not only read: what its golden requests hold is bent. */
 function doorTargets(account: Account): Target[] {
-  return loadDoors().flatMap((door) => {
-    const file = join(__dirname, 'doors/fixtures', `${door.name}.json`);
-    const cases = existsSync(file) ? (JSON.parse(fill(readFileSync(file, 'utf8'), account)) as { cases: Golden[] }).cases : [];
-    const goldens = cases.map(({ request }) => request).filter(({ method }) => method !== 'GET');
-    return goldens.map(({ method, path, headers = {}, body }) => ({
-      name: `${door.name}: ${method} ${path}`,
-      method,
-      path,
-      isDoor: true,
-      requests: strangeRequests(like(body)).map((request) => ({ ...request, headers: { ...headers, ...request.headers } })),
-    }));
+  return spoken().flatMap(({ name: door, cases }) => {
+    const goldens = fill(cases, wordsOf(account)).flatMap(({ request }) => (request.method === 'GET' ? [] : [request]));
+    const routes = [...new Set(goldens.map(({ method, path }) => `${method} ${path}`))];
+    return routes.map((route) => {
+      const own = goldens.filter(({ method, path }) => `${method} ${path}` === route);
+      const [method, path] = route.split(' ') as [string, string];
+      const requests = own.map(({ headers = {}, body }) =>
+        strangeRequests(like(body)).map((request) => ({ ...request, headers: { ...request.headers, ...usual(headers, request) } })),
+      );
+      return { name: `${door}: ${route}`, method, path, isDoor: true, requests: fc.oneof(...requests) };
+    });
   });
 }
 
-interface Golden {
-  readonly request: { readonly method: string; readonly path: string; readonly headers?: Record<string, string>; readonly body?: unknown };
-}
-
-const fill = (text: string, { key, click }: Account): string => text.replaceAll('{{key}}', key).replaceAll('{{click}}', click);
+/** The golden headers, except where the strange request is about one of them. */
+const usual = (golden: Readonly<Record<string, string>>, { headers }: StrangeRequest): Record<string, string> =>
+  Object.fromEntries(
+    Object.entries(golden).filter(
+      ([name]) => headers[name.toLowerCase()] === undefined || headers[name.toLowerCase()] === 'application/json',
+    ),
+  );
 
 /** What is wrong with an answer, or null. */
 function faultOf({ status, headers, text }: StrangeAnswer, { isDoor }: Target): string | null {
