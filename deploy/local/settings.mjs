@@ -47,11 +47,14 @@ export function secrets() {
       adminKey: randomBytes(24).toString('base64url'),
       addressHashKey: randomBytes(32).toString('hex'),
       emailHashKey: randomBytes(32).toString('hex'),
+      doorSecretsKey: randomBytes(32).toString('hex'),
       databasePassword: randomBytes(18).toString('hex'),
     };
     writeFileSync(file, `${JSON.stringify(made, null, 2)}\n`, { mode: 0o600 });
   }
-  return JSON.parse(readFileSync(file, 'utf8'));
+  const made = JSON.parse(readFileSync(file, 'utf8'));
+  // Clones from before there was one derive it.
+  return { doorSecretsKey: createHash('sha256').update(`door secrets ${made.addressHashKey}`).digest('hex'), ...made };
 }
 
 /** Stores that one run starts for itself alone take ports from here: above those of clones, below those that connections get. */

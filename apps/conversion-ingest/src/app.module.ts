@@ -16,8 +16,13 @@ import { countAnswers, ownRoutes } from './answered';
 import { DeepLinkController } from './deep-link.controller';
 import { deepLinkStore } from './deep-link.store';
 import { DeepLinks } from './deep-links';
+import { aliasStore } from './doors/alias.store';
+import { DoorJoins } from './doors/joins';
 import { loadDoors } from './doors/load';
 import { mountDoors } from './doors/mount';
+import { settingStore } from './doors/setting.store';
+import { DoorSettingsController } from './doors/settings.controller';
+import { TenantDoors } from './doors/tenant-doors';
 import type { Env } from './env';
 import { FactController } from './fact.controller';
 import { factStore } from './fact.store';
@@ -87,12 +92,17 @@ export function compose({ service, env, log, fatal }: Context<Env>): Composition
     deviceHashKey: env.EMAIL_HASH_KEY,
     now: () => Date.now(),
   });
+  const doors = loadDoors();
+  const sealKey = env.DOOR_SECRETS_KEY ? Buffer.from(env.DOOR_SECRETS_KEY, 'hex') : null;
+  const tenantDoors = new TenantDoors({ database: api, settings: settingStore, doors, sealKey, now: () => Date.now() });
+  const joins = new DoorJoins({ database: api, aliases: aliasStore });
   return {
-    controllers: [FactController, ReceiptController, DeepLinkController],
+    controllers: [FactController, ReceiptController, DeepLinkController, DoorSettingsController],
     providers: [
       { provide: Intake, useValue: intake },
       { provide: Receipts, useValue: new Receipts(api, factStore, rejectionStore) },
       { provide: DeepLinks, useValue: deepLinks },
+      { provide: TenantDoors, useValue: tenantDoors },
       { provide: ApiKeys, useValue: keys },
     ],
     parts: [
@@ -109,7 +119,14 @@ export function compose({ service, env, log, fatal }: Context<Env>): Composition
     status: () => ({ consumer: consumer.unready() ?? 'joined' }),
     routes: (http) => {
       countAnswers(http, log, routes);
-      mountDoors(http, loadDoors(), { keys, intake, routes, settingsOf: async () => ({}) });
+      mountDoors(http, doors, {
+        keys,
+        intake,
+        routes,
+        settingsOf: (caller, door) => tenantDoors.of(caller, door),
+        endpointOf: (door, id) => tenantDoors.endpoint(door, id),
+        follow: (...asked) => joins.follow(...asked),
+      });
     },
     openApi: {
       title: 'Baton conversion ingest',

@@ -31,7 +31,12 @@ export interface Manner {
   /** Runs everything and stores nothing. */
   readonly validateOnly?: boolean;
   readonly idempotencyKey?: string | null;
+  /** Equal ids and money make a repeat, however else it was said. */
+  readonly isLoose?: boolean;
 }
+
+/** Most facts of one request that wait for a transaction at once: a batch leaves room for others. */
+const WAVE_MAX = 200;
 
 /** What became of a fact. A refusal names its receipt too, where it could be stored. */
 export type Told =
@@ -45,8 +50,11 @@ export class Intake {
   constructor(private readonly parts: IntakeParts) {}
 
   /** In the order in which they were posted; a bad one never fails its neighbours. */
-  takeAll(caller: Caller, posted: readonly Posted[], manner: Manner): Promise<Told[]> {
-    return Promise.all(posted.map((one) => this.take(caller, one, manner)));
+  async takeAll(caller: Caller, posted: readonly Posted[], manner: Manner): Promise<Told[]> {
+    const told: Told[] = [];
+    for (let at = 0; at < posted.length; at += WAVE_MAX)
+      told.push(...(await Promise.all(posted.slice(at, at + WAVE_MAX).map((one) => this.take(caller, one, manner)))));
+    return told;
   }
 
   async take(caller: Caller, posted: Posted, manner: Manner): Promise<Told> {

@@ -13,6 +13,8 @@ export interface PendingClaim {
   readonly traceparent: string;
   readonly validateOnly?: boolean;
   readonly idempotencyKey?: string | null;
+  /** A repeat is told by its core alone. */
+  readonly isLoose?: boolean;
 }
 
 export type Outcome =
@@ -172,10 +174,14 @@ async function reusedKeys(
 }
 
 /** What is stored decides; only where nothing is, the request's own judgement does. So a repeat of what was accepted stays a duplicate after its program was paused. */
-function outcomeOf({ claim, validateOnly }: PendingClaim, stored: StoredFact | undefined, judgement: Judgement | undefined): Outcome {
+function outcomeOf(
+  { claim, validateOnly, isLoose }: PendingClaim,
+  stored: StoredFact | undefined,
+  judgement: Judgement | undefined,
+): Outcome {
   if (stored) {
     if (stored.receiptId === claim.receiptId) return { kind: 'accepted', receiptId: stored.receiptId, answer: stored.answer };
-    if (isSame(stored, claim)) return { kind: 'duplicate', receiptId: stored.receiptId, answer: stored.answer };
+    if (isSame(stored, claim, isLoose)) return { kind: 'duplicate', receiptId: stored.receiptId, answer: stored.answer };
     return { kind: 'conflict', receiptId: stored.receiptId };
   }
   if (judgement?.kind === 'refused')
@@ -186,5 +192,5 @@ function outcomeOf({ claim, validateOnly }: PendingClaim, stored: StoredFact | u
 }
 
 /** Through its own door a repeat says the same to the letter; through another, dialects differ in all but the core. */
-const isSame = (stored: StoredFact, claim: Claim): boolean =>
-  stored.bodyHash === claim.bodyHash || (stored.door !== claim.door && stored.coreHash === claim.coreHash);
+const isSame = (stored: StoredFact, claim: Claim, isLoose = false): boolean =>
+  stored.bodyHash === claim.bodyHash || ((isLoose || stored.door !== claim.door) && stored.coreHash === claim.coreHash);

@@ -13,14 +13,28 @@ import { promisify } from 'node:util';
 import { gunzip, inflate } from 'node:zlib';
 import { type FactRequest, type FactRoutes, tell } from '../answered';
 import { readIdempotencyKey } from '../idempotency-key';
-import type { Intake } from '../intake';
-import { isPassing, type Door, type DoorAnswer, type DoorRequest, type DoorRoute, type DoorSettings } from './door';
+import type { Intake, Told } from '../intake';
+import type { Posted } from '../posted';
+import {
+  isPassing,
+  type Door,
+  type DoorAnswer,
+  type DoorKnown,
+  type DoorRequest,
+  type DoorRoute,
+  type DoorSettings,
+  type Joins,
+} from './door';
 
 export interface DoorParts {
   readonly keys: ApiKeys;
   readonly intake: Intake;
-  /** What this caller set for a door. */
-  readonly settingsOf: (caller: Caller, door: string) => Promise<DoorSettings>;
+  /** What this caller set for a door, and what is known of him. */
+  readonly settingsOf: (caller: Caller, door: string) => Promise<{ readonly settings: DoorSettings; readonly known: DoorKnown }>;
+  /** Whoever signs requests to this endpoint; null: there is none, or it was switched off. */
+  readonly endpointOf: (door: string, id: string) => Promise<{ readonly caller: Caller; readonly secrets: readonly string[] } | null>;
+  /** What follows for other conversions, to be taken after the facts themselves were. */
+  readonly follow: (caller: Caller, door: string, posted: readonly Posted[], joins: Joins) => Promise<readonly Posted[]>;
   /** The routes that are counted. */
   readonly routes: FactRoutes;
 }
@@ -69,14 +83,8 @@ function mount(scope: Scope, door: Door, route: DoorRoute, parts: DoorParts): vo
       let read: DoorRequest = bare(asked);
       try {
         read = await unpacked(asked, bodyMaxBytes);
-        const caller = await admitKey(parts.keys, route.keyOf(read), route.scope);
-        asked.caller = caller;
-        const posted = route.read(read, await parts.settingsOf(caller, door.name));
-        const told = await parts.intake.takeAll(caller, posted, {
-          door: door.name,
-          traceparent: traceparentOf(asked.headers),
-          idempotencyKey: posted.length === 1 ? readIdempotencyKey(asked.headers['idempotency-key']) : null,
-        });
+        asked.caller = await admit(parts, door, route, read);
+        const told = await take(parts, door, route, asked, read);
         tell(asked, reply as never, told);
         await send(reply, route.answer(told, read), retry(told));
       } catch (error) {
@@ -87,8 +95,35 @@ function mount(scope: Scope, door: Door, route: DoorRoute, parts: DoorParts): vo
   });
 }
 
+async function admit(parts: DoorParts, door: Door, route: DoorRoute, read: DoorRequest): Promise<Caller> {
+  if (!route.isSigned) return admitKey(parts.keys, route.keyOf?.(read) ?? null, route.scope);
+  const endpoint = await parts.endpointOf(door.name, read.params['endpoint'] ?? '');
+  if (!endpoint) throw new Problem('unauthorised', 'There is no such endpoint, or it was switched off.');
+  if (!route.isSigned(read, endpoint.secrets))
+    throw new Problem('unauthorised', 'The signature is missing, is too old, or was not made with a secret of this endpoint.');
+  return endpoint.caller;
+}
+
+async function take(parts: DoorParts, door: Door, route: DoorRoute, asked: Request, read: DoorRequest): Promise<Told[]> {
+  const caller = asked.caller as Caller;
+  const { settings, known } = await parts.settingsOf(caller, door.name);
+  const posted = route.read(read, settings, known);
+  const manner = {
+    door: door.name,
+    traceparent: traceparentOf(asked.headers),
+    idempotencyKey: posted.length === 1 && !route.joins ? readIdempotencyKey(asked.headers['idempotency-key']) : null,
+    isLoose: door.isLoose ?? false,
+  };
+  const told = await parts.intake.takeAll(caller, posted, manner);
+  // Where a fact could not be stored for now all of the request comes again, and this with it.
+  if (!route.joins || retry(told)) return told;
+  // After the commit of what was told: of two that belong together the later one sees the earlier one.
+  const follows = await parts.follow(caller, door.name, posted, route.joins(read, settings));
+  return [...told, ...(await parts.intake.takeAll(caller, follows, { ...manner, idempotencyKey: null }))];
+}
+
 /** What a passing failure says about when to come again stands in our headers, whatever the dialect's answer looks like. */
-const retry = (told: Awaited<ReturnType<Intake['takeAll']>>): Problem | undefined =>
+const retry = (told: readonly Told[]): Problem | undefined =>
   told.flatMap((one) => (one.kind === 'rejected' && isPassing(one.problem.code) ? [one.problem] : []))[0];
 
 function refusal(route: DoorRoute, error: unknown, request: DoorRequest): DoorAnswer {
