@@ -123,6 +123,7 @@ export function compose({ service, env, log, fatal }: Context<Env>): Composition
         keys,
         intake,
         routes,
+        log,
         settingsOf: (caller, door) => tenantDoors.of(caller, door),
         endpointOf: (door, id) => tenantDoors.endpoint(door, id),
         follow: (...asked) => joins.follow(...asked),

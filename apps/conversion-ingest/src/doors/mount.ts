@@ -4,6 +4,7 @@ import {
   BODY_MAX_BYTES,
   type Caller,
   type Http,
+  type Log,
   parseBody,
   Problem,
   problemOf,
@@ -14,7 +15,7 @@ import { gunzip, inflate } from 'node:zlib';
 import { type FactRequest, type FactRoutes, tell } from '../answered';
 import { readIdempotencyKey } from '../idempotency-key';
 import type { Intake, Told } from '../intake';
-import type { Posted } from '../posted';
+import type { Posted, PostedKind } from '../posted';
 import {
   isPassing,
   type Door,
@@ -37,9 +38,12 @@ export interface DoorParts {
   readonly follow: (caller: Caller, door: string, posted: readonly Posted[], joins: Joins) => Promise<readonly Posted[]>;
   /** The routes that are counted. */
   readonly routes: FactRoutes;
+  readonly log: Log;
 }
 
 const UNPACK = { gzip: promisify(gunzip), 'x-gzip': promisify(gunzip), deflate: promisify(inflate) } as const;
+/** Of which kind a refusal is where nothing could be read. */
+const KIND_OF: Readonly<Record<string, PostedKind>> = { 'reversals:write': 'reversal', 'identities:write': 'identity' };
 /** Batches are as large as safety allows; of keys, so many as fit. */
 const KEYS_PER_KB = 32;
 
@@ -84,10 +88,11 @@ function mount(scope: Scope, door: Door, route: DoorRoute, parts: DoorParts): vo
       try {
         read = await unpacked(asked, bodyMaxBytes);
         asked.caller = await admit(parts, door, route, read);
-        const told = await take(parts, door, route, asked, read);
+        const told = await taken(parts, door, route, { caller: asked.caller, read });
         tell(asked, reply as never, told);
         await send(reply, route.answer(told, read), retry(told));
       } catch (error) {
+        if (problemOf(error).code === 'internal') parts.log.error({ err: error, door: door.name, requestId: asked.id }, 'request failed');
         await send(reply, refusal(route, error, read), problemOf(error));
       }
       return reply;
@@ -104,22 +109,28 @@ async function admit(parts: DoorParts, door: Door, route: DoorRoute, read: DoorR
   return endpoint.caller;
 }
 
-async function take(parts: DoorParts, door: Door, route: DoorRoute, asked: Request, read: DoorRequest): Promise<Told[]> {
-  const caller = asked.caller as Caller;
-  const { settings, known } = await parts.settingsOf(caller, door.name);
-  const posted = route.read(read, settings, known);
-  const manner = {
-    door: door.name,
-    traceparent: traceparentOf(asked.headers),
-    idempotencyKey: posted.length === 1 && !route.joins ? readIdempotencyKey(asked.headers['idempotency-key']) : null,
-    isLoose: door.isLoose ?? false,
-  };
-  const told = await parts.intake.takeAll(caller, posted, manner);
-  // Where a fact could not be stored for now all of the request comes again, and this with it.
+interface Asked {
+  readonly caller: Caller;
+  readonly read: DoorRequest;
+}
+
+/** What became of the facts of a request. What cannot be read as any is thrown, with the receipt under which its sender finds it again. */
+async function taken(parts: DoorParts, door: Door, route: DoorRoute, { caller, read }: Asked): Promise<readonly Told[]> {
+  const { intake, settingsOf, follow } = parts;
+  const manner = { door: door.name, traceparent: traceparentOf(read.headers), isLoose: door.isLoose ?? false };
+  const { settings, known } = await settingsOf(caller, door.name);
+  let posted: readonly Posted[];
+  try {
+    posted = route.read(read, settings, known);
+  } catch (error) {
+    throw error instanceof Problem ? await intake.unread(caller, KIND_OF[route.scope] ?? 'conversion', error, manner) : error;
+  }
+  const idempotencyKey = posted.length === 1 ? readIdempotencyKey(read.headers['idempotency-key']) : null;
+  const told = await intake.takeAll(caller, posted, { ...manner, idempotencyKey });
+  // Where a fact could not be stored for now the whole request comes again, and this with it.
   if (!route.joins || retry(told)) return told;
-  // After the commit of what was told: of two that belong together the later one sees the earlier one.
-  const follows = await parts.follow(caller, door.name, posted, route.joins(read, settings));
-  return [...told, ...(await parts.intake.takeAll(caller, follows, { ...manner, idempotencyKey: null }))];
+  const follows = await follow(caller, door.name, posted, route.joins(read, settings));
+  return [...told, ...(await intake.takeAll(caller, follows, manner))];
 }
 
 /** What a passing failure says about when to come again stands in our headers, whatever the dialect's answer looks like. */
@@ -132,7 +143,7 @@ function refusal(route: DoorRoute, error: unknown, request: DoorRequest): DoorAn
   return {
     status,
     ...(body === undefined ? {} : { body }),
-    headers: { 'Baton-Verdict': 'rejected', 'Baton-Reason': problem.code, ...headers },
+    headers: { ...problem.more.headers, 'Baton-Verdict': 'rejected', 'Baton-Reason': problem.code, ...headers },
   };
 }
 
