@@ -9,3 +9,12 @@ const CODES = new Set(
 );
 
 export const isCurrency = (code: unknown): code is string => typeof code === 'string' && CODES.has(code);
+
+/** ISO 4217 again: how many decimal digits the minor unit has, where that is not two. */
+const DIGITS: Readonly<Record<string, number>> = Object.fromEntries([
+  ...'BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX VND VUV XAF XOF XPF'.split(' ').map((code) => [code, 0]),
+  ...'BHD IQD JOD KWD LYD OMR TND'.split(' ').map((code) => [code, 3]),
+]);
+
+/** Decimal digits of the minor unit: 2 for EUR, 0 for JPY, 3 for KWD. */
+export const digitsOf = (currency: string): number => DIGITS[currency] ?? 2;

@@ -1,5 +1,6 @@
 export * from './claim';
 export * from './conversion';
+export * from './currency';
 export * from './deep-link';
 export * from './identity';
 export * from './judge';
