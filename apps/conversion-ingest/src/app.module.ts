@@ -35,6 +35,7 @@ import { rejectionStore } from './rejection.store';
 import { Forgetting } from './forgetting';
 import { RedisSeenStore } from './seen.store';
 import { type Outcome, type Pending, settleWith } from './settle';
+import { touchStore } from './touch.store';
 
 /** Longest statement of a request: a caller waits a few seconds for a silent database, not longer. */
 const STATEMENT_MAX_MS = 2_000;
@@ -70,7 +71,7 @@ export function compose({ service, env, log, fatal }: Context<Env>): Composition
   });
   const seen = new RedisSeenStore({ url: env.REDIS_URL, prefix: env.REDIS_PREFIX, log });
   const groups = new Groups<Pending, Outcome>(
-    settleWith({ database: api, facts: factStore, rejections: rejectionStore, seen, committed: () => relay.wake() }),
+    settleWith({ database: api, facts: factStore, rejections: rejectionStore, touches: touchStore, seen, committed: () => relay.wake() }),
     {
       groupMax: 200,
       collectMs: 1,

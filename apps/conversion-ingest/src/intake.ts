@@ -7,6 +7,7 @@ import {
   claimConversion,
   claimIdentity,
   claimReversal,
+  claimTouch,
   type Reception,
   type Refusal,
   type Unreadable,
@@ -48,7 +49,12 @@ type Rejected = Extract<Told, { kind: 'rejected' }>;
 export const reasonOf = (told: Told): ReasonCode => (told.kind === 'rejected' ? told.problem.code : told.kind);
 
 /** What a key must be allowed to do for each kind of fact, whatever the route that brings it. */
-const SCOPE_OF: Record<PostedKind, Scope> = { conversion: 'conversions:write', reversal: 'reversals:write', identity: 'identities:write' };
+const SCOPE_OF: Record<PostedKind, Scope> = {
+  conversion: 'conversions:write',
+  reversal: 'reversals:write',
+  identity: 'identities:write',
+  touch: 'conversions:write',
+};
 
 /** The one way in, whatever the door: body -> claim -> group -> verdict. Never throws: what went wrong is a verdict too. */
 export class Intake {
@@ -72,17 +78,18 @@ export class Intake {
     try {
       const scope = SCOPE_OF[posted.kind];
       if (!caller.scopes.includes(scope)) return await this.refuse(posted, reception, scopeMissing(posted.kind, scope));
-      const read = readPosted(posted);
+      const read = posted.problem ?? readPosted(posted);
       if (read instanceof Problem) return await this.refuse(posted, reception, read);
-      const claim = this.claim(caller, read, reception);
+      const claim = read.kind === 'touch' ? claimTouch(read.body, reception) : this.claim(caller, read, reception);
       if (claim.kind === 'unreadable') return await this.refuse(posted, reception, refused(claim.refusal));
+      if (claim.kind === 'touch') return told(await this.submit({ touch: claim, traceparent: manner.traceparent }), '');
       return told(await this.submit({ claim, ...manner }), claim.receiptId);
     } catch (error) {
       return { kind: 'rejected', receiptId: null, problem: problemOf(error) };
     }
   }
 
-  private claim(caller: Caller, { kind, body }: Read, reception: Reception): Claim | Unreadable {
+  private claim(caller: Caller, { kind, body }: Exclude<Read, { kind: 'touch' }>, reception: Reception): Claim | Unreadable {
     if (kind === 'reversal') return claimReversal(body, reception);
     const { email, ...asked } = body;
     const named = { ...asked, emailHash: emailHash(this.parts.emailHashKey, caller.tenantId, email) };
@@ -90,7 +97,7 @@ export class Intake {
   }
 
   private submit(pending: Pending): Promise<Outcome> {
-    const { tenantId } = 'claim' in pending ? pending.claim : pending.rejection;
+    const { tenantId } = 'claim' in pending ? pending.claim : 'touch' in pending ? pending.touch : pending.rejection;
     return this.parts.groups.submit(tenantId, pending);
   }
 

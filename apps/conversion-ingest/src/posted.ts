@@ -1,7 +1,7 @@
 import { type FieldProblem, Problem, problemsOf } from '@baton/platform';
 import { plainToInstance } from 'class-transformer';
 import { validateSync } from 'class-validator';
-import { ConversionBody, IdentityBody, ReversalBody } from './bodies';
+import { ConversionBody, IdentityBody, ReversalBody, TouchBody } from './bodies';
 import { unstorableIn } from './domain';
 
 /** A fact in the words of our own API, as a door hands it in: not checked yet. */
@@ -10,9 +10,11 @@ export interface Posted {
   readonly body: unknown;
   /** The dialect itself says that it is a trial: stored as from a test key. */
   readonly test?: boolean;
+  /** Why the door itself cannot take this one of several; the body is looked at no more. */
+  readonly problem?: Problem;
 }
 
-const BODIES = { conversion: ConversionBody, reversal: ReversalBody, identity: IdentityBody } as const;
+const BODIES = { conversion: ConversionBody, reversal: ReversalBody, identity: IdentityBody, touch: TouchBody } as const;
 export type PostedKind = keyof typeof BODIES;
 export type Read = { [K in PostedKind]: { readonly kind: K; readonly body: InstanceType<(typeof BODIES)[K]> } }[PostedKind];
 

@@ -4,5 +4,7 @@ export * from './currency';
 export * from './deep-link';
 export * from './identity';
 export * from './judge';
+export * from './program';
 export * from './reversal';
 export * from './storable';
+export * from './touch';

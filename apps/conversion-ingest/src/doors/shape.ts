@@ -7,7 +7,7 @@ export type Shape =
   | { readonly is: 'one of'; readonly of: readonly string[] }
   | { readonly is: 'list'; readonly of: Shape; readonly max: number }
   | { readonly is: 'map'; readonly of: Shape; readonly max: number }
-  | { readonly is: 'fields'; readonly of: Fields }
+  | { readonly is: 'fields'; readonly of: Fields; readonly needs: readonly string[] }
   | { readonly is: 'null or'; readonly of: Shape };
 export type Fields = Readonly<Record<string, Shape>>;
 
@@ -35,7 +35,13 @@ export function problemsIn(value: unknown, shape: Shape, path: string): FieldPro
       if (!isObject(value) || Object.keys(value).length > shape.max) return problem(`an object of at most ${shape.max} names`);
       return Object.entries(value).flatMap(([name, item]) => problemsIn(item, shape.of, `${path}.${name}`));
     case 'fields':
-      return isObject(value) ? problemsOfFields(value, shape.of, path) : problem('an object');
+      if (!isObject(value)) return problem('an object');
+      return [
+        ...shape.needs
+          .filter((name) => !Object.hasOwn(value, name))
+          .map((name) => ({ field: `${path}.${name}`, problem: `${path}.${name} is missing` })),
+        ...problemsOfFields(value, shape.of, path),
+      ];
     case 'null or':
       return value === null ? [] : problemsIn(value, shape.of, path);
   }
