@@ -16,7 +16,7 @@ export const door: Door = {
   isLoose: true,
   endpoints: {
     path: PATH,
-    secret: /^whsec_[A-Za-z0-9+/=_-]{16,200}$/,
+    secret: /^whsec_[A-Za-z0-9+/=_-]{10,200}$/,
     secretIs: 'a signing secret of the endpoint as Stripe shows it, whsec_…',
   },
   settings: {
