@@ -8,6 +8,7 @@ import {
   claimIdentity,
   claimReversal,
   claimTouch,
+  claimVerification,
   type Reception,
   type Refusal,
   type Unreadable,
@@ -53,6 +54,7 @@ const SCOPE_OF: Record<PostedKind, Scope> = {
   conversion: 'conversions:write',
   reversal: 'reversals:write',
   identity: 'identities:write',
+  verification: 'conversions:write',
   touch: 'conversions:write',
 };
 
@@ -91,6 +93,7 @@ export class Intake {
 
   private claim(caller: Caller, { kind, body }: Exclude<Read, { kind: 'touch' }>, reception: Reception): Claim | Unreadable {
     if (kind === 'reversal') return claimReversal(body, reception);
+    if (kind === 'verification') return claimVerification(body, reception);
     const { email, ...asked } = body;
     const named = { ...asked, emailHash: emailHash(this.parts.emailHashKey, caller.tenantId, email) };
     return kind === 'identity' ? claimIdentity(named, reception) : claimConversion(named as never, reception);

@@ -1,7 +1,7 @@
 import { type FieldProblem, Problem, problemsOf } from '@baton/platform';
 import { plainToInstance } from 'class-transformer';
 import { validateSync } from 'class-validator';
-import { ConversionBody, IdentityBody, ReversalBody, TouchBody } from './bodies';
+import { ConversionBody, IdentityBody, ReversalBody, TouchBody, VerificationBody } from './bodies';
 import { unstorableIn } from './domain';
 
 /** A fact in the words of our own API, as a door hands it in: not checked yet. */
@@ -14,7 +14,13 @@ export interface Posted {
   readonly problem?: Problem;
 }
 
-const BODIES = { conversion: ConversionBody, reversal: ReversalBody, identity: IdentityBody, touch: TouchBody } as const;
+const BODIES = {
+  conversion: ConversionBody,
+  reversal: ReversalBody,
+  identity: IdentityBody,
+  verification: VerificationBody,
+  touch: TouchBody,
+} as const;
 export type PostedKind = keyof typeof BODIES;
 export type Read = { [K in PostedKind]: { readonly kind: K; readonly body: InstanceType<(typeof BODIES)[K]> } }[PostedKind];
 

@@ -5,6 +5,8 @@ export * from './deep-link';
 export * from './identity';
 export * from './judge';
 export * from './program';
+export * from './referral';
 export * from './reversal';
 export * from './storable';
 export * from './touch';
+export * from './verification';

@@ -1,9 +1,9 @@
 import {
-  admitKey,
-  type ApiKeys,
+  type Admission,
   BODY_MAX_BYTES,
   type Caller,
   type Http,
+  type KeyedRequest,
   type Log,
   parseBody,
   Problem,
@@ -28,7 +28,7 @@ import {
 } from './door';
 
 export interface DoorParts {
-  readonly keys: ApiKeys;
+  readonly admission: Admission;
   readonly intake: Intake;
   /** What this caller set for a door, and what is known of him. */
   readonly settingsOf: (caller: Caller, door: string) => Promise<{ readonly settings: DoorSettings; readonly known: DoorKnown }>;
@@ -48,15 +48,12 @@ const KIND_OF: Readonly<Record<string, PostedKind>> = { 'reversals:write': 'reve
 const KEYS_PER_KB = 32;
 
 type Scope = ReturnType<ReturnType<Http['getHttpAdapter']>['getInstance']>;
-type Request = FactRequest & {
-  readonly method: string;
-  readonly url: string;
-  readonly body: unknown;
-  readonly params: unknown;
-  caller?: Caller;
-  /** As it was sent. */
-  contentType?: string | string[] | undefined;
-};
+type Request = Omit<FactRequest, 'caller'> &
+  KeyedRequest & {
+    readonly params: unknown;
+    /** As it was sent. */
+    contentType?: string | string[] | undefined;
+  };
 
 /** The dialects beside our own API: their paths, their credentials, any content type, packed or not. */
 export function mountDoors(http: Http, doors: readonly Door[], parts: DoorParts): void {
@@ -96,8 +93,8 @@ function mount(scope: Scope, door: Door, route: DoorRoute, parts: DoorParts): vo
       let read: DoorRequest = bare(asked);
       try {
         read = await unpacked(asked, bodyMaxBytes);
-        asked.caller = await admit(parts, door, route, read);
-        const told = await taken(parts, door, route, { caller: asked.caller, read });
+        const caller = await admit(parts, door, route, { asked, read });
+        const told = await taken(parts, door, route, { caller, read, charge: (more) => parts.admission.charge(asked, more) });
         tell(asked, reply as never, told);
         await send(reply, route.answer(told, read), retry(told));
       } catch (error) {
@@ -109,22 +106,32 @@ function mount(scope: Scope, door: Door, route: DoorRoute, parts: DoorParts): vo
   });
 }
 
-async function admit(parts: DoorParts, door: Door, route: DoorRoute, read: DoorRequest): Promise<Caller> {
-  if (!route.isSigned) return admitKey(parts.keys, route.keyOf?.(read) ?? null, route.scope);
-  const endpoint = await parts.endpointOf(door.name, read.params['endpoint'] ?? '');
+async function admit(
+  { admission, endpointOf }: DoorParts,
+  door: Door,
+  route: DoorRoute,
+  { asked, read }: { readonly asked: Request; readonly read: DoorRequest },
+): Promise<Caller> {
+  if (!route.isSigned) return admission.admit(asked, { scope: route.scope, keyText: route.keyOf?.(read) ?? null, rawBody: read.raw });
+  const endpoint = await endpointOf(door.name, read.params['endpoint'] ?? '');
   if (!endpoint) throw new Problem('unauthorised', 'There is no such endpoint, or it was switched off.');
   if (!route.isSigned(read, endpoint.secrets))
     throw new Problem('unauthorised', 'The signature is missing, is too old, or was not made with a secret of this endpoint.');
+  // An endpoint has the limit that a key has.
+  asked.caller = endpoint.caller;
+  await admission.charge(asked, 1);
   return endpoint.caller;
 }
 
 interface Asked {
   readonly caller: Caller;
   readonly read: DoorRequest;
+  /** Counts the facts of a request beyond its first towards the key's limit. */
+  readonly charge: (more: number) => Promise<void>;
 }
 
 /** What became of the facts of a request. What cannot be read as any is thrown, with the receipt under which its sender finds it again. */
-async function taken(parts: DoorParts, door: Door, route: DoorRoute, { caller, read }: Asked): Promise<readonly Told[]> {
+async function taken(parts: DoorParts, door: Door, route: DoorRoute, { caller, read, charge }: Asked): Promise<readonly Told[]> {
   const { intake, settingsOf, follow } = parts;
   const manner = { door: door.name, traceparent: traceparentOf(read.headers), isLoose: door.isLoose ?? false };
   const { settings, known } = await settingsOf(caller, door.name);
@@ -134,6 +141,7 @@ async function taken(parts: DoorParts, door: Door, route: DoorRoute, { caller, r
   } catch (error) {
     throw error instanceof Problem ? await intake.unread(caller, KIND_OF[route.scope] ?? 'conversion', error, manner) : error;
   }
+  await charge(posted.length - 1);
   const idempotencyKey = posted.length === 1 ? readIdempotencyKey(read.headers['idempotency-key']) : null;
   const told = await intake.takeAll(caller, posted, { ...manner, idempotencyKey });
   // Where a fact could not be stored for now the whole request comes again, and this with it.
