@@ -7,6 +7,7 @@ import {
   claimConversion,
   claimIdentity,
   claimReversal,
+  claimVerification,
   type Reception,
   type Refusal,
   type Unreadable,
@@ -43,7 +44,12 @@ type Rejected = Extract<Told, { kind: 'rejected' }>;
 export const reasonOf = (told: Told): ReasonCode => (told.kind === 'rejected' ? told.problem.code : told.kind);
 
 /** What a key must be allowed to do for each kind of fact, whatever the route that brings it. */
-const SCOPE_OF: Record<PostedKind, Scope> = { conversion: 'conversions:write', reversal: 'reversals:write', identity: 'identities:write' };
+const SCOPE_OF: Record<PostedKind, Scope> = {
+  conversion: 'conversions:write',
+  reversal: 'reversals:write',
+  identity: 'identities:write',
+  verification: 'conversions:write',
+};
 
 /** The one way in, whatever the door: body -> claim -> group -> verdict. Never throws: what went wrong is a verdict too. */
 export class Intake {
@@ -76,6 +82,7 @@ export class Intake {
 
   private claim(caller: Caller, { kind, body }: Read, reception: Reception): Claim | Unreadable {
     if (kind === 'reversal') return claimReversal(body, reception);
+    if (kind === 'verification') return claimVerification(body, reception);
     const { email, ...asked } = body;
     const named = { ...asked, emailHash: emailHash(this.parts.emailHashKey, caller.tenantId, email) };
     return kind === 'identity' ? claimIdentity(named, reception) : claimConversion(named as never, reception);

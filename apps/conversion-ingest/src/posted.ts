@@ -2,7 +2,7 @@ import { isSurely } from '@baton/contracts';
 import { type FieldProblem, Problem, problemsOf } from '@baton/platform';
 import { plainToInstance } from 'class-transformer';
 import { validateSync } from 'class-validator';
-import { ConversionBody, IdentityBody, ReversalBody } from './bodies';
+import { ConversionBody, IdentityBody, ReversalBody, VerificationBody } from './bodies';
 import { unstorableIn } from './domain';
 
 /** A fact in the words of our own API, as a door hands it in: not checked yet. */
@@ -13,7 +13,7 @@ export interface Posted {
   readonly test?: boolean;
 }
 
-const BODIES = { conversion: ConversionBody, reversal: ReversalBody, identity: IdentityBody } as const;
+const BODIES = { conversion: ConversionBody, reversal: ReversalBody, identity: IdentityBody, verification: VerificationBody } as const;
 export type PostedKind = keyof typeof BODIES;
 export type Read = { [K in PostedKind]: { readonly kind: K; readonly body: InstanceType<(typeof BODIES)[K]> } }[PostedKind];
 

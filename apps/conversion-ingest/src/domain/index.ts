@@ -3,5 +3,7 @@ export * from './conversion';
 export * from './deep-link';
 export * from './identity';
 export * from './judge';
+export * from './referral';
 export * from './reversal';
 export * from './storable';
+export * from './verification';
