@@ -1,4 +1,5 @@
 import { APP_GUARD } from '@nestjs/core';
+import { parseNetworks } from '@baton/contracts';
 import {
   BatchConsumer,
   BoundedProducer,
@@ -12,7 +13,7 @@ import {
   type TransactingClient,
   writeOutbox,
 } from '@baton/platform';
-import { ApiKeyController } from './api-key.controller';
+import { ApiKeyController, SigningRoot } from './api-key.controller';
 import { BulkController } from './bulk.controller';
 import { BULK_PATHS } from './bulk-openapi';
 import { LinkImport } from './bulk-import';
@@ -52,7 +53,7 @@ export async function compose({ service, env, log, fatal }: Context<Env>): Promi
   const relay = new OutboxRelay({ service, url: env.DATABASE_URL, database: worker, producer, log });
   const catalog = new PgCatalogStore({ database: api, now, wake: () => relay.wake() });
 
-  const guard = new CallerGuard(catalog, env.ADMIN_KEY, now);
+  const guard = new CallerGuard({ catalog, adminKey: env.ADMIN_KEY, trustedProxies: parseNetworks(env.TRUSTED_PROXIES), now });
   const mint = new LinkMint(env.PUBLIC_URL);
   const bulk = new BulkController({ guard, imports: new LinkImport(catalog, mint), log });
 
@@ -95,6 +96,7 @@ export async function compose({ service, env, log, fatal }: Context<Env>): Promi
     providers: [
       { provide: CatalogStore, useValue: catalog },
       { provide: LinkMint, useValue: mint },
+      { provide: SigningRoot, useValue: { text: env.POSTBACK_SIGNING_ROOT ?? null } satisfies SigningRoot },
       { provide: APP_GUARD, useValue: guard },
     ],
     // Changes are taken while Kafka is away: that nobody is enrolled meanwhile makes this service no less ready.

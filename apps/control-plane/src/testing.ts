@@ -10,6 +10,7 @@ import { Env } from './env';
 // For specs alone: the service as it runs, replicas of it, and a way to call it.
 
 export const ADMIN_KEY = randomBytes(24).toString('hex');
+export const SIGNING_ROOT = 'r'.repeat(32);
 export const PUBLIC_URL = 'https://go.example';
 
 export interface Answer {
@@ -52,6 +53,7 @@ export async function startHarness(replicas = 1, brokers?: string): Promise<Harn
     DATABASE_API_URL: db.api,
     ADMIN_KEY,
     PUBLIC_URL,
+    POSTBACK_SIGNING_ROOT: SIGNING_ROOT,
   } satisfies Partial<Record<keyof Env | keyof BaseEnv, string>>);
   const fatal = (reason: string): void => {
     throw new Error(reason);
@@ -106,7 +108,7 @@ export async function published(harness: Harness, kind: string, id: string): Pro
   await client.connect();
   try {
     const { rows } = await client.query<{ value: string }>(
-      `SELECT value FROM outbox WHERE key LIKE '%:' || $1 || ':' || $2 || '%' ORDER BY id DESC LIMIT 1`,
+      `SELECT value FROM outbox WHERE key LIKE '%:' || $1 || ':' || $2 || '%' OR key = $2 ORDER BY id DESC LIMIT 1`,
       [kind, id],
     );
     if (!rows[0]) throw new Error(`nothing was published about ${kind} ${id}`);

@@ -49,6 +49,7 @@ export interface Asking {
   readonly headers?: Record<string, string>;
 }
 
+export const SIGNING_ROOT = 'r'.repeat(32);
 const log = createLog('test', 'silent');
 const clickIdKeys = new Map([[1, Buffer.alloc(32, 5)]]);
 
@@ -162,4 +163,6 @@ const environment = ({ prefix, kafkaBrokers, redisUrl, db }: Ground): Env =>
     EMAIL_HASH_KEY: 'k'.repeat(32),
     REDIS_URL: redisUrl,
     REDIS_PREFIX: prefix,
+    TRUSTED_PROXIES: '127.0.0.0/8',
+    POSTBACK_SIGNING_ROOT: SIGNING_ROOT,
   });

@@ -8,9 +8,9 @@ import { type Account, apiKey, type Asking, clickOf, customerOf, type Json, open
 
 const DAY_MS = 86_400_000;
 const PAUSED = '22222222-2222-4222-8222-222222222222';
-/** The others are the catalog's, or need a store to be down (outage.integration.spec.ts). */
+/** The others are the catalog's, of keys with limits (keys.integration.spec.ts), or need a store to be down (outage.integration.spec.ts). */
 const ELSEWHERE: readonly string[] =
-  'operator_only tenant_missing tenant_mismatch slug_taken key_taken domain_taken utm_refused destination_refused partner_unknown terms_in_past deleted over_quota unavailable internal ignored'.split(
+  'operator_only tenant_missing tenant_mismatch slug_taken key_taken domain_taken utm_refused destination_refused partner_unknown terms_in_past deleted over_quota unavailable internal ignored address_not_allowed signature_invalid signature_expired'.split(
     ' ',
   );
 
@@ -116,6 +116,7 @@ describe('every answer', () => {
       '/v1/conversions',
       '/v1/deep-links/claim',
       '/v1/identities',
+      '/v1/keys/current',
       '/v1/receipts',
       '/v1/receipts/{id}',
       '/v1/reversals',

@@ -1,5 +1,6 @@
 import 'reflect-metadata';
 
+export * from './address';
 export * from './app-links';
 export * from './catalog/api-key';
 export * from './catalog/domain';
@@ -32,5 +33,6 @@ export * from './ids';
 export * from './invalid-event';
 export * from './json';
 export * from './reasons';
+export * from './surely';
 export * from './topics';
 export * from './utm';

@@ -1,9 +1,9 @@
 import {
-  admitKey,
-  type ApiKeys,
+  type Admission,
   BODY_MAX_BYTES,
   type Caller,
   type Http,
+  type KeyedRequest,
   type Log,
   parseBody,
   Problem,
@@ -19,7 +19,7 @@ import type { Posted, PostedKind } from '../posted';
 import { isPassing, type Door, type DoorAnswer, type DoorRequest, type DoorRoute, type DoorSettings } from './door';
 
 export interface DoorParts {
-  readonly keys: ApiKeys;
+  readonly admission: Admission;
   readonly intake: Intake;
   /** What this caller set for a door. */
   readonly settingsOf: (caller: Caller, door: string) => Promise<DoorSettings>;
@@ -35,15 +35,12 @@ const KIND_OF: Readonly<Record<string, PostedKind>> = { 'reversals:write': 'reve
 const KEYS_PER_KB = 32;
 
 type Scope = ReturnType<ReturnType<Http['getHttpAdapter']>['getInstance']>;
-type Request = FactRequest & {
-  readonly method: string;
-  readonly url: string;
-  readonly body: unknown;
-  readonly params: unknown;
-  caller?: Caller;
-  /** As it was sent. */
-  contentType?: string | string[] | undefined;
-};
+type Request = Omit<FactRequest, 'caller'> &
+  KeyedRequest & {
+    readonly params: unknown;
+    /** As it was sent. */
+    contentType?: string | string[] | undefined;
+  };
 
 /** The dialects beside our own API: their paths, their credentials, any content type, packed or not. */
 export function mountDoors(http: Http, doors: readonly Door[], parts: DoorParts): void {
@@ -83,8 +80,8 @@ function mount(scope: Scope, door: Door, route: DoorRoute, parts: DoorParts): vo
       let read: DoorRequest = bare(asked);
       try {
         read = await unpacked(asked, bodyMaxBytes);
-        asked.caller = await admitKey(parts.keys, route.keyOf(read), route.scope);
-        const told = await taken(parts, door, route, { caller: asked.caller, read });
+        const caller = await parts.admission.admit(asked, { scope: route.scope, keyText: route.keyOf(read), rawBody: read.raw });
+        const told = await taken(parts, door, route, { caller, read, charge: (more) => parts.admission.charge(asked, more) });
         tell(asked, reply as never, told);
         await send(reply, route.answer(told, read), retry(told));
       } catch (error) {
@@ -99,10 +96,17 @@ function mount(scope: Scope, door: Door, route: DoorRoute, parts: DoorParts): vo
 interface Asked {
   readonly caller: Caller;
   readonly read: DoorRequest;
+  /** Counts the facts of a request beyond its first towards the key's limit. */
+  readonly charge: (more: number) => Promise<void>;
 }
 
 /** What became of the facts of a request. What cannot be read as any is thrown, with the receipt under which its sender finds it again. */
-async function taken({ intake, settingsOf }: DoorParts, door: Door, route: DoorRoute, { caller, read }: Asked): Promise<readonly Told[]> {
+async function taken(
+  { intake, settingsOf }: DoorParts,
+  door: Door,
+  route: DoorRoute,
+  { caller, read, charge }: Asked,
+): Promise<readonly Told[]> {
   const manner = { door: door.name, traceparent: traceparentOf(read.headers) };
   const settings = await settingsOf(caller, door.name);
   let posted: readonly Posted[];
@@ -111,6 +115,7 @@ async function taken({ intake, settingsOf }: DoorParts, door: Door, route: DoorR
   } catch (error) {
     throw error instanceof Problem ? await intake.unread(caller, KIND_OF[route.scope] ?? 'conversion', error, manner) : error;
   }
+  await charge(posted.length - 1);
   const idempotencyKey = posted.length === 1 ? readIdempotencyKey(read.headers['idempotency-key']) : null;
   return intake.takeAll(caller, posted, { ...manner, idempotencyKey });
 }
