@@ -49,9 +49,6 @@ export const door: Door = {
   settings: {
     original_key_in: { is: 'text', like: /^(?:key|metadata\.[^.\u0000]{1,64})$/, help: 'key, or metadata.<name>' },
   },
-  settings: {
-    original_key_in: { is: 'text', like: /^(?:key|metadata\.[^\0]{1,64})$/, help: 'key, or metadata.<name>' },
-  },
   routes: [signup, transaction],
 };
 
