@@ -24,6 +24,7 @@ import { factStore } from './fact.store';
 import { Groups } from './groups';
 import { ingestRoutes } from './ingest.routes';
 import { Intake } from './intake';
+import { progressStore } from './progress.store';
 import { ReceiptController } from './receipt.controller';
 import { Receipts } from './receipts';
 import { rejectionStore } from './rejection.store';
@@ -53,7 +54,7 @@ export function compose({ service, env, log, fatal }: Context<Env>): Composition
   const consumer = new BatchConsumer({
     kafka,
     group: service,
-    routes: ingestRoutes(),
+    routes: ingestRoutes(progressStore),
     database: worker,
     producer,
     writeOutbox,
@@ -91,7 +92,10 @@ export function compose({ service, env, log, fatal }: Context<Env>): Composition
     controllers: [FactController, ReceiptController, DeepLinkController],
     providers: [
       { provide: Intake, useValue: intake },
-      { provide: Receipts, useValue: new Receipts(api, factStore, rejectionStore) },
+      {
+        provide: Receipts,
+        useValue: new Receipts({ database: api, facts: factStore, rejections: rejectionStore, progress: progressStore }),
+      },
       { provide: DeepLinks, useValue: deepLinks },
       { provide: ApiKeys, useValue: keys },
     ],

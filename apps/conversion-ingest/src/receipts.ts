@@ -1,27 +1,41 @@
-import type { Database } from '@baton/platform';
-import type { Answer } from './domain';
+import type { Database, Tx } from '@baton/platform';
+import { type Answer, conversionOfAnswer, NO_TIDINGS, progressOf } from './domain';
 import type { FactStore } from './fact.store';
+import type { ProgressStore } from './progress.store';
 import type { RejectionStore } from './rejection.store';
 
-/** Receipts as one tenant may see them. */
+export interface ReceiptParts {
+  readonly database: Database;
+  readonly facts: FactStore;
+  readonly rejections: RejectionStore;
+  readonly progress: ProgressStore;
+}
+
+/** Receipts as one tenant may see them: the first answer to the letter, and what has become of the conversion since. */
 export class Receipts {
-  constructor(
-    private readonly database: Database,
-    private readonly facts: FactStore,
-    private readonly rejections: RejectionStore,
-  ) {}
+  constructor(private readonly parts: ReceiptParts) {}
 
   one(tenantId: string, receiptId: string): Promise<Answer | null> {
-    return this.database.transaction(
-      [tenantId],
-      async (tx) => (await this.facts.receipt(tx, receiptId)) ?? this.rejections.receipt(tx, receiptId),
-    );
+    const { database, facts, rejections } = this.parts;
+    return database.transaction([tenantId], async (tx) => {
+      const receipt = (await facts.receipt(tx, receiptId)) ?? (await rejections.receipt(tx, receiptId));
+      return receipt && ((await this.followed(tx, [receipt]))[0] as Answer);
+    });
   }
 
   ofExternalId(tenantId: string, externalId: string): Promise<Answer[]> {
-    return this.database.transaction([tenantId], async (tx) => [
-      ...(await this.facts.receiptsOf(tx, externalId)),
-      ...(await this.rejections.receiptsOf(tx, externalId)),
-    ]);
+    const { database, facts, rejections } = this.parts;
+    return database.transaction([tenantId], async (tx) =>
+      this.followed(tx, [...(await facts.receiptsOf(tx, externalId)), ...(await rejections.receiptsOf(tx, externalId))]),
+    );
+  }
+
+  private async followed(tx: Tx, answers: readonly Answer[]): Promise<Answer[]> {
+    const ids = answers.map(conversionOfAnswer);
+    const tidings = await this.parts.progress.of(tx, [...new Set(ids.filter((id) => id !== null))]);
+    return answers.map((answer, i) => {
+      const id = ids[i] ?? null;
+      return id === null ? answer : { ...answer, progress: progressOf(tidings.get(id) ?? NO_TIDINGS, answer['test'] === true) };
+    });
   }
 }
