@@ -121,7 +121,17 @@ function field(schema: JsonSchema | (() => JsonSchema), ...rules: PropertyDecora
     const list = fields.get(target) ?? [];
     list.push({ name: String(name), schema: typeof schema === 'function' ? schema : () => schema });
     fields.set(target, list);
+    typed(target, String(name), schema);
   };
+}
+
+const TYPES: Readonly<Record<string, unknown>> = { string: String, integer: Number, boolean: Boolean };
+
+/** Whoever describes a class by reflection sees `string | null` as an object, since that is all that a compiler leaves of it. */
+function typed(target: object, name: string, schema: JsonSchema | (() => JsonSchema)): void {
+  const type = typeof schema === 'function' ? undefined : TYPES[String(schema['type'])];
+  const reflect = Reflect as { defineMetadata?: (key: string, value: unknown, target: object, name: string) => void };
+  if (type) reflect.defineMetadata?.('design:type', type, target, name);
 }
 
 @ValidatorConstraint({ name: 'realDate' })

@@ -3,3 +3,4 @@ export * from './proxy';
 export * from './stores';
 export * from './tenancy';
 export type { Fill } from './tenancy-row';
+export { LANDING_CASES, type LandingCase } from './landing-cases';

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { checkDestination } from '@baton/contracts';
+import { LANDING_CASES } from '@baton/testing';
 import { type Landing, landingOf, type MacroValues, render } from './landing';
 
 const oracle = JSON.parse(readFileSync(join(__dirname, 'fixtures/destinations.json'), 'utf8')) as {
@@ -128,5 +129,11 @@ describe('a destination with our parameters', () => {
       }),
       { numRuns: 1_000 },
     );
+  });
+});
+
+describe('where a visitor lands', () => {
+  it.each(LANDING_CASES)('is what the link builder showed: $href to $lands', ({ href, utm, landingParam, lands }) => {
+    expect(render(landingOf(href, utm, landingParam), VALUES, ID)).toBe(lands.replaceAll('{click_id}', ID));
   });
 });

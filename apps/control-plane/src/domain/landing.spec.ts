@@ -1,3 +1,4 @@
+import { LANDING_CASES } from '@baton/testing';
 import fc from 'fast-check';
 import { landingPage } from './landing';
 
@@ -13,6 +14,12 @@ describe('the page on which a visitor lands', () => {
     ['https://shop.example/?click_id=x&a=1', `https://shop.example/?a=1&${OURS}`],
     ['https://shop.example/?click_id={clickid}&a=1', 'https://shop.example/?click_id={clickid}&a=1&utm_source=garden&utm_medium=referral'],
   ])('of %s is %s', (href, url) => expect(landingPage(href, utm, 'click_id')).toBe(url));
+
+  it.each(LANDING_CASES)('is where the redirect leads: $href to $lands', ({ href, utm: governed, landingParam, lands }) => {
+    // The builder leaves a macro of the destination as it is written; the redirect fills it.
+    const shown = landingPage(href, governed, landingParam).replace(/(?:\{|%7B)(?:click_id|irclickid)(?:\}|%7D)/g, '{click_id}');
+    expect(shown).toBe(lands);
+  });
 
   it('reads back every parameter of ours once, whatever the destination brings, and keeps the others in order', () => {
     const name = fc.oneof(fc.constantFrom('utm_source', 'click_id', 'a', 'b'), fc.string());

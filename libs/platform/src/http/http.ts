@@ -184,7 +184,8 @@ function describeApi(http: Http, about: NonNullable<Composition['openApi']>): vo
   const config = new DocumentBuilder().setTitle(about.title).setDescription(about.description).setVersion('1').addBearerAuth().build();
   const described = (): object => {
     const made = SwaggerModule.createDocument(http, config);
-    return { ...made, paths: { ...made.paths, ...about.paths } };
+    const paths = { ...made.paths, ...about.paths };
+    return withoutEmptyRequired({ ...made, paths, tags: tagsOf(paths).map((name) => ({ name })) });
   };
   let document: object | undefined;
   http
@@ -192,6 +193,18 @@ function describeApi(http: Http, about: NonNullable<Composition['openApi']>): vo
     .getInstance()
     .get('/openapi.json', (_request, reply) => reply.send((document ??= described())));
 }
+
+/** OpenAPI 3.0 wants `required` to name something, or not to be there. */
+function withoutEmptyRequired<T>(value: T): T {
+  if (typeof value !== 'object' || value === null) return value;
+  if (Array.isArray(value)) return value.map(withoutEmptyRequired) as T;
+  const kept = Object.entries(value).filter(([key, child]) => !(key === 'required' && Array.isArray(child) && child.length === 0));
+  return Object.fromEntries(kept.map(([key, child]) => [key, withoutEmptyRequired(child)])) as T;
+}
+
+const tagsOf = (paths: object): string[] => [
+  ...new Set(Object.values(paths).flatMap((path: object) => Object.values(path).flatMap(({ tags = [] }: { tags?: string[] }) => tags))),
+];
 
 function problemOfValidation(errors: ValidationError[]): Problem {
   const problems = problemsOf(errors);
