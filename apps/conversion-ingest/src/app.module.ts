@@ -30,6 +30,7 @@ import { Receipts } from './receipts';
 import { rejectionStore } from './rejection.store';
 import { Forgetting } from './forgetting';
 import { RedisSeenStore } from './seen.store';
+import { selections } from './selection.store';
 import { type Outcome, type Pending, settleWith } from './settle';
 
 /** Longest statement of a request: a caller waits a few seconds for a silent database, not longer. */
@@ -66,7 +67,7 @@ export function compose({ service, env, log, fatal }: Context<Env>): Composition
   });
   const seen = new RedisSeenStore({ url: env.REDIS_URL, prefix: env.REDIS_PREFIX, log });
   const groups = new Groups<Pending, Outcome>(
-    settleWith({ database: api, facts: factStore, rejections: rejectionStore, seen, committed: () => relay.wake() }),
+    settleWith({ database: api, facts: factStore, selections, rejections: rejectionStore, seen, committed: () => relay.wake() }),
     {
       groupMax: 200,
       collectMs: 1,

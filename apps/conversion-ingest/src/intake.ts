@@ -9,6 +9,7 @@ import {
   claimReversal,
   type Reception,
   type Refusal,
+  type ReversalAsked,
   type Unreadable,
   unstorableIn,
 } from './domain';
@@ -56,16 +57,17 @@ export class Intake {
       if (read instanceof Problem) return await this.refuse(posted, reception, read);
       const claim = this.claim(caller, read, reception);
       if (claim.kind === 'unreadable') return await this.refuse(posted, reception, refused(claim.refusal));
-      return told(await this.submit({ claim, ...manner }), claim.receiptId);
+      const validateOnly = manner.validateOnly === true || (claim.kind === 'reversals' && claim.dryRun);
+      return told(await this.submit({ claim, ...manner, validateOnly }), claim.receiptId);
     } catch (error) {
       return { kind: 'rejected', receiptId: null, problem: problemOf(error) };
     }
   }
 
   private claim(caller: Caller, { kind, body }: Read, reception: Reception): Claim | Unreadable {
-    if (kind === 'reversal') return claimReversal(body, reception);
     const { email, ...asked } = body;
     const named = { ...asked, emailHash: emailHash(this.parts.emailHashKey, caller.tenantId, email) };
+    if (kind === 'reversal') return claimReversal(named as ReversalAsked, reception);
     return kind === 'identity' ? claimIdentity(named, reception) : claimConversion(named as never, reception);
   }
 
@@ -125,8 +127,8 @@ function withReceipt(problem: Problem, receiptId: string | null): Told {
   return { kind: 'rejected', receiptId, problem: named };
 }
 
-const refused = ({ code, detail = REASON_CODES[code].help, field }: Refusal): Problem =>
-  new Problem(code, detail, field === undefined ? {} : { errors: [{ field, problem: detail }] });
+const refused = ({ code, detail = REASON_CODES[code].help, field, extra = {} }: Refusal): Problem =>
+  new Problem(code, detail, { extra, ...(field === undefined ? {} : { errors: [{ field, problem: detail }] }) });
 
 function externalIdIn(body: unknown): string | null {
   const id = (body as { external_id?: unknown } | null)?.external_id;

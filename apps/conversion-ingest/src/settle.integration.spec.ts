@@ -6,6 +6,7 @@ import { randomUUID } from 'node:crypto';
 import { type Claim, claimConversion, claimIdentity, claimReversal } from './domain';
 import { factStore } from './fact.store';
 import { rejectionStore } from './rejection.store';
+import { selections } from './selection.store';
 import { type PendingClaim, settleWith } from './settle';
 
 const log = createLog('test', 'silent');
@@ -24,7 +25,7 @@ describe('a group', () => {
   });
 
   const settle = (tenantId: string, pending: readonly PendingClaim[]) =>
-    settleWith({ database, facts: factStore, rejections: rejectionStore, seen: nothingSeen, committed: () => undefined })(
+    settleWith({ database, facts: factStore, selections, rejections: rejectionStore, seen: nothingSeen, committed: () => undefined })(
       tenantId,
       pending,
     );
@@ -180,10 +181,14 @@ describe('a group', () => {
         return result;
       },
     };
-    const first = settleWith({ database, facts: slowFacts, rejections: rejectionStore, seen: nothingSeen, committed: () => undefined })(
-      tenant,
-      [order(tenant, 'a'), order(tenant, 'b')],
-    );
+    const first = settleWith({
+      database,
+      facts: slowFacts,
+      selections,
+      rejections: rejectionStore,
+      seen: nothingSeen,
+      committed: () => undefined,
+    })(tenant, [order(tenant, 'a'), order(tenant, 'b')]);
     await inserted;
     // The second waits for the first's row, then must see it in a new statement.
     const second = settle(tenant, [order(tenant, 'b'), order(tenant, 'a', 5)]);

@@ -5,4 +5,8 @@ export * from './identity';
 export * from './judge';
 export * from './progress';
 export * from './reversal';
+export * from './selection';
+export * from './selection-judge';
+export * from './standing';
 export * from './storable';
+export * from './taking';

@@ -1,5 +1,5 @@
 import { ConversionReceived, emit, IdentityLinked, type Outgoing, ReversalReceived } from '@baton/contracts';
-import type { Claim, ConversionClaim, Refusal } from './claim';
+import type { Claim, ConversionClaim, PlainClaim, Refusal, ReversalClaim } from './claim';
 import { chooseProgram, type KnownProgram } from './program';
 
 /** What the stores know of a tenant that bears on a group of claims. */
@@ -9,6 +9,10 @@ export interface Known {
   readonly programOfLink: ReadonlyMap<number, string>;
   /** Conversion id to currency, of the conversions that reversals name. */
   readonly currencyOf: ReadonlyMap<string, string>;
+  /** Most that one reversal takes back unconfirmed, in minor units; absent: the tenant set no such cap. */
+  readonly capMinor?: number | null;
+  /** Conversion id to amount, of the conversions that reversals name; read where there is a cap. */
+  readonly amountOf?: ReadonlyMap<string, number>;
 }
 
 /** The answer to a request that was accepted, kept as its receipt and given again to every repeat. */
@@ -17,7 +21,7 @@ export type Judgement =
   | { readonly kind: 'accepted'; readonly event: Outgoing; readonly answer: Answer }
   | { readonly kind: 'refused'; readonly refusal: Refusal };
 
-export function judge(claim: Claim, known: Known): Judgement {
+export function judge(claim: PlainClaim, known: Known): Judgement {
   if (claim.refusal) return { kind: 'refused', refusal: claim.refusal };
   if (claim.kind === 'conversion') return judgeConversion(claim, known);
   if (claim.kind === 'identity')
@@ -33,6 +37,25 @@ export function judge(claim: Claim, known: Known): Judgement {
       },
     };
   }
+  const over = overCap(claim, known);
+  if (over) return { kind: 'refused', refusal: over };
+  return { kind: 'accepted', event: emit(ReversalReceived, claim.data), answer: reversalAnswer(claim) };
+}
+
+/** What was refunded elsewhere and is told by another door has happened: nobody there could confirm it. */
+function overCap(claim: ReversalClaim, { capMinor = null, amountOf }: Known): Refusal | null {
+  if (claim.confirmed || capMinor === null || claim.door !== 'api') return null;
+  const amountMinor = Math.min(claim.data.amountMinor ?? Infinity, amountOf?.get(claim.conversionId) ?? claim.data.amountMinor ?? 0);
+  if (amountMinor <= capMinor) return null;
+  return {
+    code: 'confirm_needed',
+    detail: `It would take back ${amountMinor} minor units, and the account's cap is ${capMinor}. Send it again with "confirm": true.`,
+    field: 'confirm',
+    extra: { would_take_back: { conversions: 1, amount_minor: amountMinor }, cap: { amount_minor: capMinor } },
+  };
+}
+
+export function reversalAnswer(claim: ReversalClaim, beside: Record<string, unknown> = {}): Answer {
   const { externalReversalId, amountMinor } = claim.data;
   const more = {
     fact_id: claim.factId,
@@ -41,7 +64,7 @@ export function judge(claim: Claim, known: Known): Judgement {
     reversal_id: externalReversalId ?? null,
     amount_minor: amountMinor ?? null,
   };
-  return { kind: 'accepted', event: emit(ReversalReceived, claim.data), answer: answerOf(claim, more) };
+  return answerOf(claim, { ...more, ...beside });
 }
 
 function judgeConversion(claim: ConversionClaim, known: Known): Judgement {
@@ -66,7 +89,7 @@ function outsideWindow({ onlyClick, clickedAtMs, data }: ConversionClaim, progra
   return Date.parse(data.occurredAt) - clickedAtMs > program.windowMs ? { code: 'outside_window', field: 'click_id' } : null;
 }
 
-function answerOf(claim: Claim, more: Record<string, unknown>): Answer {
+export function answerOf(claim: Claim, more: Record<string, unknown>): Answer {
   return {
     receipt_id: claim.receiptId,
     verdict: 'accepted',
