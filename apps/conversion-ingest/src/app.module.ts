@@ -95,7 +95,7 @@ export function compose({ service, env, log, fatal }: Context<Env>): Composition
       { provide: Intake, useValue: intake },
       {
         provide: Receipts,
-        useValue: new Receipts({ database: api, facts: factStore, rejections: rejectionStore, progress: progressStore }),
+        useValue: new Receipts({ database: api, facts: factStore, rejections: rejectionStore, progress: progressStore, selections }),
       },
       { provide: DeepLinks, useValue: deepLinks },
       { provide: ApiKeys, useValue: keys },

@@ -39,6 +39,8 @@ export interface FactStore {
   /** Which body each of the caller's keys stands for: what was stored first wins. Stores those that are new. */
   bodiesOfKeys(tx: Tx, tenantId: string, keyed: readonly KeyedBody[]): Promise<ReadonlyMap<string, string>>;
   receipt(tx: Tx, receiptId: string): Promise<Answer | null>;
+  /** The receipts of the reversals that a request made, oldest first, at most so many. */
+  receiptsOfRequest(tx: Tx, requestId: string, max: number): Promise<Answer[]>;
   /** The conversion of this id and its reversals, oldest first. */
   receiptsOf(tx: Tx, externalId: string): Promise<Answer[]>;
 }
@@ -135,6 +137,14 @@ export const factStore: FactStore = {
       receiptId,
     );
     return row ? (JSON.parse(row.answer) as Answer) : null;
+  },
+
+  async receiptsOfRequest(tx, requestId, max) {
+    const rows = await tx.$queryRawUnsafe<{ answer: string }[]>(
+      `SELECT answer::text AS answer FROM facts WHERE tenant_id = current_setting('app.tenant')::uuid AND request_id = $1::uuid ORDER BY received_at, fact_id LIMIT ${max}`,
+      requestId,
+    );
+    return rows.map((row) => JSON.parse(row.answer) as Answer);
   },
 
   async receiptsOf(tx, externalId) {

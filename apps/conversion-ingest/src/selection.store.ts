@@ -29,8 +29,8 @@ export interface SelectionStore {
   /** Those that may wait for these conversions, held, in one order. */
   standingFor(tx: Tx, arrived: readonly Taken[]): Promise<readonly Standing[]>;
   restand(tx: Tx, standings: readonly Standing[]): Promise<void>;
-  /** How many conversions a request left, since its cap was reached; null: it does not stand. */
-  leftOut(tx: Tx, requestId: string): Promise<number | null>;
+  /** Null: it waits for nothing. */
+  standingOf(tx: Tx, requestId: string): Promise<Standing | null>;
   /** With what was taken back of them so far. */
   withReversals(tx: Tx, conversions: readonly Taken[]): Promise<readonly Taken[]>;
 }
@@ -100,7 +100,7 @@ export const selectionStore = (progress: ProgressStore): SelectionStore => ({
        ORDER BY s.selector, s.value COLLATE "C", s.request_id FOR UPDATE OF s`,
       JSON.stringify(arrived.flatMap(selectorsOf)),
     );
-    return rows.map(({ left_out: leftOut, ...row }) => ({ ...row, leftOut }));
+    return rows.map(standingOf);
   },
 
   async restand(tx, standings) {
@@ -119,12 +119,12 @@ export const selectionStore = (progress: ProgressStore): SelectionStore => ({
     );
   },
 
-  async leftOut(tx, requestId) {
-    const [row] = await tx.$queryRawUnsafe<{ left_out: number }[]>(
-      `SELECT left_out FROM standing_reversals WHERE ${OWN} AND request_id = $1::uuid`,
+  async standingOf(tx, requestId) {
+    const [row] = await tx.$queryRawUnsafe<StandingRow[]>(
+      `SELECT terms, cap, taken, left_out FROM standing_reversals WHERE ${OWN} AND request_id = $1::uuid`,
       requestId,
     );
-    return row?.left_out ?? null;
+    return row ? standingOf(row) : null;
   },
 
   async withReversals(tx, conversions) {
@@ -156,6 +156,8 @@ interface ReversalRow {
 interface StandingRow extends Omit<Standing, 'leftOut'> {
   readonly left_out: number;
 }
+
+const standingOf = ({ left_out: leftOut, ...row }: StandingRow): Standing => ({ ...row, leftOut });
 
 const reversalOf = ({ data, lines }: ReversalRow): KnownReversal => ({
   reversalId: data.reversalId,

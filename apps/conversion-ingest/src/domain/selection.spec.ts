@@ -259,8 +259,10 @@ describe('a reversal that waits', () => {
     const waits = standing({ order_id: 'x' });
     const clicked = { ...waits, terms: { ...waits.terms, selection: { by: 'click_id' as const, value: 'k', event: 'trial' } } };
     const at = (ms: number, more: Partial<Taken> = {}) =>
-      takingsOfStandings([clicked], [conversion({ clickId: 'k', event: 'trial', occurredAt: new Date(NOW_MS + ms).toISOString(), ...more })])
-        .takings.length;
+      takingsOfStandings(
+        [clicked],
+        [conversion({ clickId: 'k', event: 'trial', occurredAt: new Date(NOW_MS + ms).toISOString(), ...more })],
+      ).takings.length;
     expect([at(-9e9), at(24 * 3_600_000), at(24 * 3_600_000 + 1)]).toEqual([1, 1, 0]);
     expect([at(0, { event: null }), at(0, { event: null, type: 'trial' }), at(0, { clickId: 'l' })]).toEqual([0, 1, 0]);
   });
