@@ -86,7 +86,7 @@ export class BulkController {
   }
 
   private async answer(request: FastifyRequest<{ Querystring: Query }>, reply: FastifyReply): Promise<FastifyReply> {
-    const tenantId = await this.options.guard.tenantFor({ method: 'POST', headers: request.headers });
+    const tenantId = await this.options.guard.tenantFor(request);
     const format = FORMATS[String(request.headers['content-type']).split(';')[0]?.trim().toLowerCase() ?? ''];
     if (!format) throw new Problem('unsupported_media_type', 'Send application/x-ndjson, or text/csv with a header.');
     const asked = askedOf(request, tenantId);

@@ -16,7 +16,7 @@ export interface Reply {
 /** The routes that take facts, with the name of their door. Filled by whoever mounts them, before the first request. */
 export type FactRoutes = Map<string, string>;
 export const ownRoutes = (): FactRoutes =>
-  new Map(['/v1/conversions', '/v1/reversals', '/v1/identities'].map((route) => [`POST ${route}`, 'api']));
+  new Map(['/v1/conversions', '/v1/reversals', '/v1/identities', '/v1/verifications'].map((route) => [`POST ${route}`, 'api']));
 
 /** Says in the headers what became of a request's facts: of one, its receipt; of several, the verdict that they share, else `mixed`. */
 export function tell(request: FactRequest, reply: Reply, told: readonly Told[]): void {
@@ -30,6 +30,9 @@ export function tell(request: FactRequest, reply: Reply, told: readonly Told[]):
   );
   reply.header('Baton-Reason', shared(reasonOf));
   if (told.length === 1 && first.receiptId && first.kind !== 'validated') reply.header('Baton-Receipt', first.receiptId);
+  const dropped =
+    told.length === 1 && first.kind !== 'rejected' ? ((first.answer['dropped_evidence'] as readonly string[] | undefined) ?? []) : [];
+  if (dropped.length > 0) reply.header('Baton-Dropped-Evidence', dropped.join(', '));
   if (told.every(({ kind }) => kind === 'duplicate')) reply.header('Baton-Replayed', 'true');
 }
 

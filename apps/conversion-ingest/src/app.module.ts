@@ -1,5 +1,6 @@
-import { parseClickIdKeys } from '@baton/contracts';
+import { parseClickIdKeys, parseNetworks } from '@baton/contracts';
 import {
+  Admission,
   ApiKeys,
   BatchConsumer,
   BoundedProducer,
@@ -10,6 +11,7 @@ import {
   openDatabase,
   OutboxRelay,
   type Part,
+  sayQuota,
   writeOutbox,
 } from '@baton/platform';
 import { countAnswers, ownRoutes } from './answered';
@@ -24,6 +26,14 @@ import { factStore } from './fact.store';
 import { Groups } from './groups';
 import { ingestRoutes } from './ingest.routes';
 import { Intake } from './intake';
+import { CurrentKey } from './keys/current-key';
+import { keyUseStore } from './keys/key-use.store';
+import { KeyController } from './keys/key.controller';
+import { KeyUses } from './keys/key-uses';
+import { LeasedQuota } from './keys/leased-quota';
+import { RedisPermitStore } from './keys/permit.store';
+import { signedIdStore } from './keys/signed-id.store';
+import { PgSignedIds } from './keys/signed-ids';
 import { progressStore } from './progress.store';
 import { ReceiptController } from './receipt.controller';
 import { Receipts } from './receipts';
@@ -79,7 +89,6 @@ export function compose({ service, env, log, fatal }: Context<Env>): Composition
     },
   );
   const { keys: clickIdKeys } = parseClickIdKeys(env.CLICK_ID_KEYS);
-  const keys = new ApiKeys(api);
   const routes = ownRoutes();
   const intake = new Intake({ groups, clickIdKeys, emailHashKey: env.EMAIL_HASH_KEY });
   const deepLinks = new DeepLinks({
@@ -89,8 +98,20 @@ export function compose({ service, env, log, fatal }: Context<Env>): Composition
     deviceHashKey: env.EMAIL_HASH_KEY,
     now: () => Date.now(),
   });
+  const limit = env.KEY_RATE_PER_SECOND === 0 ? null : { requests: env.KEY_RATE_PER_SECOND, windowSeconds: 1 };
+  const permits = new RedisPermitStore({ url: env.REDIS_URL, prefix: env.REDIS_PREFIX, log });
+  const quota = new LeasedQuota({ permits, limit, now: () => Date.now() });
+  const uses = new KeyUses({ database: worker, store: keyUseStore, now: () => Date.now(), log });
+  const signedIds = new PgSignedIds({ api, worker, store: signedIdStore, now: () => Date.now(), log });
+  const admission = new Admission({
+    keys: new ApiKeys(api),
+    trustedProxies: parseNetworks(env.TRUSTED_PROXIES),
+    ...(env.POSTBACK_SIGNING_ROOT ? { signing: { root: env.POSTBACK_SIGNING_ROOT, ids: signedIds } } : {}),
+    quota,
+    used: (key) => uses.note(key),
+  });
   return {
-    controllers: [FactController, ReceiptController, DeepLinkController],
+    controllers: [FactController, ReceiptController, DeepLinkController, KeyController],
     providers: [
       { provide: Intake, useValue: intake },
       {
@@ -98,7 +119,8 @@ export function compose({ service, env, log, fatal }: Context<Env>): Composition
         useValue: new Receipts({ database: api, facts: factStore, rejections: rejectionStore, progress: progressStore, selections }),
       },
       { provide: DeepLinks, useValue: deepLinks },
-      { provide: ApiKeys, useValue: keys },
+      { provide: Admission, useValue: admission },
+      { provide: CurrentKey, useValue: new CurrentKey({ database: api, store: keyUseStore, limit }) },
     ],
     parts: [
       postgres('postgres api', api),
@@ -106,6 +128,10 @@ export function compose({ service, env, log, fatal }: Context<Env>): Composition
       { name: 'postgres claims', stop: () => claims.close() },
       producing(producer),
       seen,
+      permits,
+      quota,
+      uses,
+      signedIds,
       relay,
       new Forgetting({ database: worker, rejections: rejectionStore, log }),
       listening(consumer, api),
@@ -114,7 +140,8 @@ export function compose({ service, env, log, fatal }: Context<Env>): Composition
     status: () => ({ consumer: consumer.unready() ?? 'joined' }),
     routes: (http) => {
       countAnswers(http, log, routes);
-      mountDoors(http, loadDoors(), { keys, intake, routes, settingsOf: async () => ({}) });
+      sayQuota(http);
+      mountDoors(http, loadDoors(), { admission, intake, routes, log, settingsOf: async () => ({}) });
     },
     openApi: {
       title: 'Baton conversion ingest',

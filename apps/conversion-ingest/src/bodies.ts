@@ -35,6 +35,12 @@ export class ConversionBody {
   @ApiPropertyOptional({ maxLength: 128, example: 'trial_started', description: 'What you call it.' }) @Optional() @Text(128, 0) event?:
     string | null;
   @ApiPropertyOptional({
+    description: 'Of a signup or lead: it is worth nothing until POST /v1/verifications names it.',
+  })
+  @Optional()
+  @Flag()
+  pending_verification?: boolean | null;
+  @ApiPropertyOptional({
     type: 'integer',
     minimum: 0,
     description: 'Gross, in minor units. Needed for sale and subscription_payment; the others may leave amount and currency out.',
@@ -125,6 +131,13 @@ export class ReversalBody {
   amount_minor?: unknown;
   @ApiPropertyOptional({ type: 'string', example: 'EUR' }) @Allow() currency?: unknown;
   @ApiPropertyOptional({ maxLength: 200 }) @Optional() @Text(200, 0) reason?: string | null;
+  @ApiPropertyOptional({ format: 'date-time' }) @Optional() @Text(64, 0) occurred_at?: string | null;
+}
+
+export class VerificationBody {
+  @ApiProperty({ maxLength: 255, description: 'Your id of the conversion that is verified; it may arrive later.' })
+  @Text(255)
+  external_id!: string;
   @ApiPropertyOptional({ format: 'date-time' }) @Optional() @Text(64, 0) occurred_at?: string | null;
 }
 

@@ -1,4 +1,4 @@
-import { EnvClickIdKeys, EnvWhole, ServiceEnv } from '@baton/platform';
+import { EnvClickIdKeys, EnvNetworks, EnvSigningRoot, EnvWhole, ServiceEnv } from '@baton/platform';
 import { Matches, MinLength } from 'class-validator';
 
 export class Env extends ServiceEnv {
@@ -12,4 +12,10 @@ export class Env extends ServiceEnv {
   @Matches(/^[A-Za-z0-9._:-]{0,40}$/) REDIS_PREFIX = '';
   /** Requests that may wait for a transaction; one tenant may have half of them. */
   @EnvWhole(10, 100_000) WAITING_MAX = 2_000;
+  /** What a key without a limit of its own may send in a second, over all replicas. 0: no limit. */
+  @EnvWhole(0, 1_000_000) KEY_RATE_PER_SECOND = 2_000;
+  /** Whose X-Forwarded-For is believed, for keys with an allow list. */
+  @EnvNetworks('TRUSTED_PROXIES') TRUSTED_PROXIES = '';
+  /** Signing secrets of keys are derived from it, as in control-plane. Not set: keys that must be signed for are refused. */
+  @EnvSigningRoot() POSTBACK_SIGNING_ROOT?: string;
 }

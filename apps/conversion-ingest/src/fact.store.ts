@@ -1,5 +1,6 @@
 import { linksByNumber, programsOf, type Tx } from '@baton/platform';
 import type { Answer, Claim, Known, PlainClaim } from './domain';
+import { referrersOf } from './referrers';
 import { capOf } from './selection.store';
 
 /** A fact about to be stored, with the answer that becomes its receipt. */
@@ -31,7 +32,7 @@ export interface KeyedBody {
 
 /** Accepted facts and their receipts. Every call belongs to a transaction of the one tenant. */
 export interface FactStore {
-  /** What the claims need to be judged: programs, links inside click ids, currencies of reversed conversions. */
+  /** What the claims need to be judged: programs, links inside click ids, who referred whom, currencies of reversed conversions. */
   known(tx: Tx, tenantId: string, claims: readonly PlainClaim[]): Promise<Known>;
   /** Stores those whose id is new; gives the ids that were. No id may come twice. */
   insert(tx: Tx, facts: readonly NewFact[]): Promise<ReadonlySet<string>>;
@@ -59,7 +60,11 @@ export const factStore: FactStore = {
     );
     const reversed = claims.flatMap((claim) => (claim.kind === 'reversal' ? [claim] : []));
     const capMinor = reversed.some(({ confirmed }) => !confirmed) ? (await capOf(tx, tenantId)).minor : null;
+    const partnerOfLink = new Map(links.map(({ number, partnerId }) => [number, partnerId]));
+    const codes = conversions.flatMap(({ data }) => data.referralCode ?? []);
     return {
+      partnerOfLink,
+      ...(await referrersOf(tx, { partnerIds: [...partnerOfLink.values()], codes })),
       programs: programs.map(({ id, state, longestWindowMs }) => ({ id, state, windowMs: longestWindowMs })),
       programOfLink: new Map(links.map(({ number, programId }) => [number, programId])),
       currencyOf: await currencies(tx, [...new Set(reversed.flatMap(({ data, conversionId }) => (data.currency ? [conversionId] : [])))]),

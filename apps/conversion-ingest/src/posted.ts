@@ -1,16 +1,18 @@
 import { type FieldProblem, Problem, problemsOf } from '@baton/platform';
 import { plainToInstance } from 'class-transformer';
 import { validateSync } from 'class-validator';
-import { ConversionBody, IdentityBody, ReversalBody } from './bodies';
+import { ConversionBody, IdentityBody, ReversalBody, VerificationBody } from './bodies';
 import { unstorableIn } from './domain';
 
 /** A fact in the words of our own API, as a door hands it in: not checked yet. */
 export interface Posted {
   readonly kind: PostedKind;
   readonly body: unknown;
+  /** The dialect itself says that it is a trial: stored as from a test key. */
+  readonly test?: boolean;
 }
 
-const BODIES = { conversion: ConversionBody, reversal: ReversalBody, identity: IdentityBody } as const;
+const BODIES = { conversion: ConversionBody, reversal: ReversalBody, identity: IdentityBody, verification: VerificationBody } as const;
 export type PostedKind = keyof typeof BODIES;
 export type Read = { [K in PostedKind]: { readonly kind: K; readonly body: InstanceType<(typeof BODIES)[K]> } }[PostedKind];
 

@@ -3,7 +3,7 @@ import { type TestDatabase, testDatabase } from '@baton/platform/testing';
 import { ownPrefix, stores } from '@baton/testing';
 import fc from 'fast-check';
 import { randomUUID } from 'node:crypto';
-import { type Claim, claimConversion, claimIdentity, claimReversal } from './domain';
+import { type Claim, claimConversion, claimIdentity, claimReversal, claimVerification } from './domain';
 import { factStore } from './fact.store';
 import { rejectionStore } from './rejection.store';
 import { selections } from './selection.store';
@@ -121,9 +121,11 @@ describe('a group', () => {
     const one = (id: string) =>
       id.endsWith('1')
         ? pending(claimReversal({ external_id: id }, receptionOf(tenant)))
-        : id === 'o2'
-          ? pending(claimIdentity({ customer_id: 'c', visitor_id: 'v', emailHash: null }, receptionOf(tenant)))
-          : order(tenant, id);
+        : id === 'o3'
+          ? pending(claimVerification({ external_id: 'o4' }, receptionOf(tenant)))
+          : id === 'o2'
+            ? pending(claimIdentity({ customer_id: 'c', visitor_id: 'v', emailHash: null }, receptionOf(tenant)))
+            : order(tenant, id);
     const receipts = new Map<string, Set<string>>();
     await fc.assert(
       fc.asyncProperty(

@@ -1,5 +1,6 @@
 import 'reflect-metadata';
 
+export * from './address';
 export * from './app-links';
 export * from './catalog/api-key';
 export * from './catalog/domain';
@@ -18,6 +19,7 @@ export * from './events/attribution-revised';
 export * from './events/click-recorded';
 export * from './events/clicks-counted';
 export * from './events/conversion-received';
+export * from './events/conversion-verified';
 export * from './events/delivery-attempted';
 export * from './events/identity-linked';
 export * from './events/reversal-received';

@@ -167,6 +167,7 @@ export const CONSUMER_GROUPS: Readonly<Record<string, readonly Topic[]>> = {
   attribution: [TOPICS.catalog, TOPICS.clicks, TOPICS.conversions, TOPICS.reversals, TOPICS.identities],
   'fraud-scoring': [TOPICS.clicks, TOPICS.attributions],
   'reward-fulfillment': [TOPICS.catalog, TOPICS.credentials, TOPICS.verdicts],
+  'control-plane': [TOPICS.conversions, TOPICS.attributions],
   'click-redirect': [TOPICS.catalog, TOPICS.clickCounts],
 };
 

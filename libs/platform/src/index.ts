@@ -1,5 +1,8 @@
 export * from './ports';
 export * from './http/api-key-text';
+export * from './http/api-key-admission';
+export * from './http/api-key-quota';
+export * from './http/api-key-signature';
 export * from './http/api-keys';
 export { BODY_MAX_BYTES, type Http, parseBody, problemsOf, takesTime } from './http/http';
 export * from './http/problem';

@@ -1,4 +1,11 @@
-import type { ClickIdKeys, ConversionReceivedData, IdentityLinkedData, ReasonCode, ReversalReceivedData } from '@baton/contracts';
+import type {
+  ClickIdKeys,
+  ConversionReceivedData,
+  ConversionVerifiedData,
+  IdentityLinkedData,
+  ReasonCode,
+  ReversalReceivedData,
+} from '@baton/contracts';
 import type { TakingTerms } from './selection';
 
 /** What the edge knows of a request beside its body. */
@@ -82,10 +89,15 @@ export interface IdentityClaim extends ClaimBase {
   readonly data: IdentityLinkedData;
 }
 
+export interface VerificationClaim extends ClaimBase {
+  readonly kind: 'verification';
+  readonly data: ConversionVerifiedData;
+}
+
 /** A well-formed request, on its way to become a fact. */
 export type Claim = PlainClaim | SelectionClaim;
 /** One request, one fact. */
-export type PlainClaim = ConversionClaim | ReversalClaim | IdentityClaim;
+export type PlainClaim = ConversionClaim | ReversalClaim | IdentityClaim | VerificationClaim;
 export type FactKind = Claim['kind'];
 
 /** The body can be read by nobody: answered without a look-up. */

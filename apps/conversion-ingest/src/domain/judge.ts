@@ -1,9 +1,10 @@
-import { ConversionReceived, emit, IdentityLinked, type Outgoing, ReversalReceived } from '@baton/contracts';
-import type { Claim, ConversionClaim, PlainClaim, Refusal, ReversalClaim } from './claim';
+import { ConversionReceived, ConversionVerified, emit, IdentityLinked, type Outgoing, ReversalReceived } from '@baton/contracts';
+import type { Claim, ConversionClaim, PlainClaim, Refusal, ReversalClaim, VerificationClaim } from './claim';
 import { chooseProgram, type KnownProgram } from './program';
+import { type KnownReferrers, referralOf } from './referral';
 
 /** What the stores know of a tenant that bears on a group of claims. */
-export interface Known {
+export interface Known extends KnownReferrers {
   readonly programs: readonly KnownProgram[];
   /** Link number to program; a link not told of yet is absent. */
   readonly programOfLink: ReadonlyMap<number, string>;
@@ -26,6 +27,16 @@ export function judge(claim: PlainClaim, known: Known): Judgement {
   if (claim.kind === 'conversion') return judgeConversion(claim, known);
   if (claim.kind === 'identity')
     return { kind: 'accepted', event: emit(IdentityLinked, claim.data), answer: answerOf(claim, { identity_id: claim.factId }) };
+  if (claim.kind === 'verification') return judgeVerification(claim);
+  return judgeReversal(claim, known);
+}
+
+function judgeVerification(claim: VerificationClaim): Judgement {
+  const more = { verification_id: claim.factId, conversion_id: claim.data.conversionId, external_id: claim.externalId };
+  return { kind: 'accepted', event: emit(ConversionVerified, claim.data), answer: answerOf(claim, more) };
+}
+
+function judgeReversal(claim: ReversalClaim, known: Known): Judgement {
   const currency = known.currencyOf.get(claim.conversionId);
   if (claim.data.currency && currency && claim.data.currency !== currency) {
     return {
@@ -74,11 +85,20 @@ function judgeConversion(claim: ConversionClaim, known: Known): Judgement {
   const { programId } = choice;
   const late = outsideWindow(claim, programId, known);
   if (late) return { kind: 'refused', refusal: late };
-  const data = programId === null ? claim.data : { ...claim.data, programId };
+  const referral = referralOf(claim, known);
+  if ('refusal' in referral) return { kind: 'refused', refusal: referral.refusal };
+  const depth = referral.depth === null ? {} : { referralDepth: referral.depth };
+  const data = { ...claim.data, ...(programId === null ? {} : { programId }), ...depth };
   return {
     kind: 'accepted',
     event: emit(ConversionReceived, data),
-    answer: answerOf(claim, { conversion_id: claim.factId, external_id: claim.externalId, program_id: programId }),
+    answer: answerOf(claim, {
+      conversion_id: claim.factId,
+      external_id: claim.externalId,
+      program_id: programId,
+      ...(referral.depth === null ? {} : { referral_depth: referral.depth }),
+      ...(data.pendingVerification ? { pending_verification: true } : {}),
+    }),
   };
 }
 

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { BlockList, isIP } from 'node:net';
 import { join } from 'node:path';
 import fc from 'fast-check';
-import { clientAddress, isWithin, networkOf, parseAddress, parseNetworks } from './address';
+import { addressText, clientAddress, isWithin, networkOf, parseAddress, parseNetworks } from './address';
 
 const oracle = JSON.parse(readFileSync(join(__dirname, 'fixtures/networks.json'), 'utf8')) as { cases: [string, string][] };
 const network = (text: string): string | null => {
@@ -24,6 +24,15 @@ describe('addresses', () => {
       fc.property(text, (ip) => expect(parseAddress(ip) !== null).toBe(isIP(ip) !== 0)),
       { numRuns: 3_000 },
     );
+  });
+
+  it('writes an address so that it reads as the same one', () => {
+    fc.assert(
+      fc.property(fc.oneof(fc.ipV4(), fc.ipV6()), (ip) => {
+        expect(parseAddress(addressText(parseAddress(ip)!))).toEqual(parseAddress(ip));
+      }),
+    );
+    expect(addressText(parseAddress('::ffff:192.0.2.1')!)).toBe('192.0.2.1');
   });
 
   it('is within a network exactly when Node says so', () => {

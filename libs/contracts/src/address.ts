@@ -30,6 +30,8 @@ export function networkOf(address: Address): string {
   return `${textOfV6(address.map((byte, i) => (i * 8 < NETWORK_BITS_V6 ? byte : 0)))}/${NETWORK_BITS_V6}`;
 }
 
+export const addressText = (address: Address): string => (address.length === 4 ? address.join('.') : textOfV6(address));
+
 /** Null when the text is no address. A zone (`%eth0`) is dropped. */
 export function parseAddress(text: string): Address | null {
   const zoneAt = text.indexOf('%');
