@@ -46,6 +46,22 @@ export function signal(name, signalName) {
   }
 }
 
+/** Signals one of our processes and its children, as those of PostgreSQL, which do the work; false when it does not run. */
+export function signalFamily(name, signalName) {
+  const parent = runningPid(name);
+  if (!parent) return false;
+  const all = spawnSync('ps', ['-axo', 'pid=,ppid='], { encoding: 'utf8' }).stdout.split('\n');
+  const children = all.map((line) => line.trim().split(/\s+/).map(Number)).filter(([, of]) => of === parent);
+  for (const [pid] of [[parent], ...children]) {
+    try {
+      process.kill(pid, signalName);
+    } catch {
+      // It ended meanwhile.
+    }
+  }
+  return true;
+}
+
 /** Asks a process to end, waits, and insists after the deadline. */
 export async function stopDetached(name, { first = 'SIGTERM', deadlineMs = 20_000 } = {}) {
   if (!signal(name, first)) return forget(name);

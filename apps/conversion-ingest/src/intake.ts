@@ -45,7 +45,12 @@ type Rejected = Extract<Told, { kind: 'rejected' }>;
 export const reasonOf = (told: Told): ReasonCode => (told.kind === 'rejected' ? told.problem.code : told.kind);
 
 /** What a key must be allowed to do for each kind of fact, whatever the route that brings it. */
-const SCOPE_OF: Record<PostedKind, Scope> = { conversion: 'conversions:write', reversal: 'reversals:write', identity: 'identities:write' };
+const SCOPE_OF: Record<PostedKind, Scope> = {
+  conversion: 'conversions:write',
+  reversal: 'reversals:write',
+  identity: 'identities:write',
+  verification: 'conversions:write',
+};
 
 /** The one way in, whatever the door: body -> claim -> group -> verdict. Never throws: what went wrong is a verdict too. */
 export class Intake {

@@ -1,3 +1,4 @@
+import { isSurely } from '@baton/contracts';
 import { type FieldProblem, Problem, problemsOf } from '@baton/platform';
 import { plainToInstance } from 'class-transformer';
 import { validateSync } from 'class-validator';
@@ -19,9 +20,13 @@ export type Read = { [K in PostedKind]: { readonly kind: K; readonly body: Insta
 /** The checked body, or why it is none. What has a reason code of its own (money, time, evidence) is judged later. */
 export function readPosted({ kind, body }: Posted): Read | Problem {
   if (typeof body !== 'object' || body === null || Array.isArray(body)) return new Problem('malformed', 'Send a JSON object.');
-  const read: object = plainToInstance(BODIES[kind] as new () => object, body);
-  const problems = problemsOf(validateSync(read, { whitelist: true, forbidNonWhitelisted: true }));
-  if (problems.length > 0) return malformed(problems);
+  const type = BODIES[kind] as new () => object;
+  let read: object = body;
+  if (!isSurely(type, body)) {
+    read = plainToInstance(type, body);
+    const problems = problemsOf(validateSync(read, { whitelist: true, forbidNonWhitelisted: true }));
+    if (problems.length > 0) return malformed(problems);
+  }
   const where = unstorableIn(read);
   if (where !== null) {
     const field = { field: where, problem: 'a character that cannot be stored' };

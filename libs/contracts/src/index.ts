@@ -33,5 +33,6 @@ export * from './ids';
 export * from './invalid-event';
 export * from './json';
 export * from './reasons';
+export * from './surely';
 export * from './topics';
 export * from './utm';

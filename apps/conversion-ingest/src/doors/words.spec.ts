@@ -66,6 +66,17 @@ describe('an id for what came without one', () => {
   });
 });
 
+describe('a lead through Dub', () => {
+  const idOfLead = (customerExternalId: string, eventName: string) =>
+    (dub.routes[0]?.read(asked({ clickId: 'x', customerExternalId, eventName }), {})[0]?.body as { external_id: string }).external_id;
+
+  it('is one for each event of a customer, however the event is written', () => {
+    expect(idOfLead('c', ' Sign Up')).toBe('lead:c:sign up');
+    expect(idOfLead('c', 'sign up')).toBe(idOfLead('c', 'SIGN UP'));
+    expect(idOfLead('a:b', 'c')).not.toBe(idOfLead('a', 'b:c'));
+  });
+});
+
 describe('a refund through PartnerStack', () => {
   const read = (body: object, settings = {}) =>
     partnerstack.routes[1]?.read(asked({ customer_key: 'c', amount: -40, currency: 'EUR', ...body }), settings)[0]?.body;
