@@ -80,16 +80,38 @@ export class ReturnedLineBody {
   quantity?: number | null;
 }
 
-/** Exactly one of external_id, receipt_id, order_id, click_id, customer_id, email. */
-export class ReversalBody {
-  @ApiPropertyOptional({
-    maxLength: 255,
-    description:
-      'Your id of the conversion that is taken back; it may arrive later. Name exactly one: this, or receipt_id, order_id, click_id, customer_id, email.',
-  })
+/** What is taken back, of whatever it is. */
+class ReversalWhat {
+  @ApiPropertyOptional({ type: () => [ReturnedLineBody], maxItems: 100, description: 'Takes back these lines alone.' })
+  @Optional()
+  @ListOf(() => ReturnedLineBody, 100)
+  line_items?: ReturnedLineBody[] | null;
+  @ApiPropertyOptional({ description: 'Needed with email, and above the account’s cap.' }) @Optional() @Flag() confirm?: boolean | null;
+  @ApiPropertyOptional({ description: 'Tells how much it would take back, and stores nothing.' }) @Optional() @Flag() dry_run?:
+    boolean | null;
+  @ApiPropertyOptional({ maxLength: 255, description: 'Your id of the refund; needed when it is a partial one.' })
   @Optional()
   @Text(255, 0)
-  external_id?: string | null;
+  reversal_id?: string | null;
+  @ApiPropertyOptional({ type: 'integer', minimum: 1, description: 'Minor units; absent: all that is left.' })
+  @Allow()
+  amount_minor?: unknown;
+  @ApiPropertyOptional({ type: 'string', example: 'EUR' }) @Allow() currency?: unknown;
+  @ApiPropertyOptional({ maxLength: 200 }) @Optional() @Text(200, 0) reason?: string | null;
+  @ApiPropertyOptional({ format: 'date-time' }) @Optional() @Text(64, 0) occurred_at?: string | null;
+}
+
+/** By the conversion's own id. For the description alone: `ReversalBody` is what is read. */
+export class ReversalByIdBody extends ReversalWhat {
+  @ApiProperty({ maxLength: 255, description: 'Your id of the conversion that is taken back; it may arrive later.' })
+  @Text(255)
+  external_id!: string;
+}
+
+/** By something else: exactly one of receipt_id, order_id, click_id, customer_id, email. */
+export class ReversalBody extends ReversalWhat {
+  // Described in `ReversalByIdBody`, where it is needed.
+  @Optional() @Text(255, 0) external_id?: string | null;
   @ApiPropertyOptional({ format: 'uuid', description: 'The receipt of the conversion.' })
   @Optional()
   @Matches(UUID_OR_EMPTY, { message: 'receipt_id must be a UUID in small letters' })
@@ -115,23 +137,6 @@ export class ReversalBody {
   @Text(320, 0)
   @IsEmail()
   email?: string | null;
-  @ApiPropertyOptional({ type: () => [ReturnedLineBody], maxItems: 100, description: 'Takes back these lines alone.' })
-  @Optional()
-  @ListOf(() => ReturnedLineBody, 100)
-  line_items?: ReturnedLineBody[] | null;
-  @ApiPropertyOptional({ description: 'Needed with email, and above the account’s cap.' }) @Optional() @Flag() confirm?: boolean | null;
-  @ApiPropertyOptional({ description: 'Tells how much it would take back, and stores nothing.' }) @Optional() @Flag() dry_run?:
-    boolean | null;
-  @ApiPropertyOptional({ maxLength: 255, description: 'Your id of the refund; needed when it is a partial one.' })
-  @Optional()
-  @Text(255, 0)
-  reversal_id?: string | null;
-  @ApiPropertyOptional({ type: 'integer', minimum: 1, description: 'Minor units; absent: all that is left.' })
-  @Allow()
-  amount_minor?: unknown;
-  @ApiPropertyOptional({ type: 'string', example: 'EUR' }) @Allow() currency?: unknown;
-  @ApiPropertyOptional({ maxLength: 200 }) @Optional() @Text(200, 0) reason?: string | null;
-  @ApiPropertyOptional({ format: 'date-time' }) @Optional() @Text(64, 0) occurred_at?: string | null;
 }
 
 export class VerificationBody {
