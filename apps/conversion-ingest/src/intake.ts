@@ -11,6 +11,7 @@ import {
   claimVerification,
   type Reception,
   type Refusal,
+  type ReversalAsked,
   type Unreadable,
   unstorableIn,
 } from './domain';
@@ -85,17 +86,18 @@ export class Intake {
       const claim = read.kind === 'touch' ? claimTouch(read.body, reception) : this.claim(caller, read, reception);
       if (claim.kind === 'unreadable') return await this.refuse(posted, reception, refused(claim.refusal), manner);
       if (claim.kind === 'touch') return told(await this.submit({ touch: claim, traceparent: manner.traceparent }), '');
-      return told(await this.submit({ claim, ...manner }), claim.receiptId);
+      const validateOnly = manner.validateOnly === true || (claim.kind === 'reversals' && claim.dryRun);
+      return told(await this.submit({ claim, ...manner, validateOnly }), claim.receiptId);
     } catch (error) {
       return { kind: 'rejected', receiptId: null, problem: problemOf(error) };
     }
   }
 
   private claim(caller: Caller, { kind, body }: Exclude<Read, { kind: 'touch' }>, reception: Reception): Claim | Unreadable {
-    if (kind === 'reversal') return claimReversal(body, reception);
     if (kind === 'verification') return claimVerification(body, reception);
     const { email, ...asked } = body;
     const named = { ...asked, emailHash: emailHash(this.parts.emailHashKey, caller.tenantId, email) };
+    if (kind === 'reversal') return claimReversal(named as ReversalAsked, reception);
     return kind === 'identity' ? claimIdentity(named, reception) : claimConversion(named as never, reception);
   }
 
@@ -160,8 +162,8 @@ function withReceipt(problem: Problem, receiptId: string | null): Rejected {
 const scopeMissing = (kind: PostedKind, scope: Scope): Problem =>
   new Problem('scope_missing', `This brings ${/^[aeiou]/.test(kind) ? 'an' : 'a'} ${kind}, which needs the scope ${scope}.`);
 
-const refused = ({ code, detail = REASON_CODES[code].help, field }: Refusal): Problem =>
-  new Problem(code, detail, field === undefined ? {} : { errors: [{ field, problem: detail }] });
+const refused = ({ code, detail = REASON_CODES[code].help, field, extra = {} }: Refusal): Problem =>
+  new Problem(code, detail, { extra, ...(field === undefined ? {} : { errors: [{ field, problem: detail }] }) });
 
 function externalIdIn(body: unknown): string | null {
   const id = (body as { external_id?: unknown } | null)?.external_id;
