@@ -15,6 +15,9 @@ import {
   writeOutbox,
 } from '@baton/platform';
 import { countAnswers, ownRoutes } from './answered';
+import { BatchController } from './batch.controller';
+import { BulkController } from './bulk.controller';
+import { BULK_PATHS } from './bulk-openapi';
 import { DeepLinkController } from './deep-link.controller';
 import { deepLinkStore } from './deep-link.store';
 import { DeepLinks } from './deep-links';
@@ -110,8 +113,9 @@ export function compose({ service, env, log, fatal }: Context<Env>): Composition
     quota,
     used: (key) => uses.note(key),
   });
+  const bulk = new BulkController({ admission, intake, log });
   return {
-    controllers: [FactController, ReceiptController, DeepLinkController, KeyController],
+    controllers: [FactController, BatchController, ReceiptController, DeepLinkController, KeyController],
     providers: [
       { provide: Intake, useValue: intake },
       {
@@ -141,12 +145,14 @@ export function compose({ service, env, log, fatal }: Context<Env>): Composition
     routes: (http) => {
       countAnswers(http, log, routes);
       sayQuota(http);
+      bulk.routes(http);
       mountDoors(http, loadDoors(), { admission, intake, routes, log, settingsOf: async () => ({}) });
     },
     openApi: {
       title: 'Baton conversion ingest',
       description:
         'Conversions, reversals and identities from the advertiser’s server, and their receipts; claims of newly installed apps.',
+      paths: BULK_PATHS(),
     },
   };
 }

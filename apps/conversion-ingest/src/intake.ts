@@ -63,18 +63,18 @@ export class Intake {
 
   /** A request of which no fact could be read at all: it has a receipt like any refusal. */
   async unread(caller: Caller, kind: PostedKind, problem: Problem, manner: Manner): Promise<Problem> {
-    return (await this.refuse({ kind, body: null }, this.reception(caller, manner), problem)).problem;
+    return (await this.refuse({ kind, body: null }, this.reception(caller, manner), problem, manner)).problem;
   }
 
   async take(caller: Caller, posted: Posted, manner: Manner): Promise<Told> {
     const reception = this.reception(caller, manner, posted.test);
     try {
       const scope = SCOPE_OF[posted.kind];
-      if (!caller.scopes.includes(scope)) return await this.refuse(posted, reception, scopeMissing(posted.kind, scope));
+      if (!caller.scopes.includes(scope)) return await this.refuse(posted, reception, scopeMissing(posted.kind, scope), manner);
       const read = readPosted(posted);
-      if (read instanceof Problem) return await this.refuse(posted, reception, read);
+      if (read instanceof Problem) return await this.refuse(posted, reception, read, manner);
       const claim = this.claim(caller, read, reception);
-      if (claim.kind === 'unreadable') return await this.refuse(posted, reception, refused(claim.refusal));
+      if (claim.kind === 'unreadable') return await this.refuse(posted, reception, refused(claim.refusal), manner);
       const validateOnly = manner.validateOnly === true || (claim.kind === 'reversals' && claim.dryRun);
       return told(await this.submit({ claim, ...manner, validateOnly }), claim.receiptId);
     } catch (error) {
@@ -96,7 +96,9 @@ export class Intake {
   }
 
   /** What nobody can read has a receipt too, so that its sender can be told later what was wrong. */
-  private async refuse({ kind, body }: Posted, reception: Reception, problem: Problem): Promise<Rejected> {
+  private async refuse(posted: Posted, reception: Reception, problem: Problem, { validateOnly }: Manner): Promise<Rejected> {
+    if (validateOnly) return withReceipt(problem, null);
+    const { kind, body } = posted;
     const { tenantId, receiptId, receivedAtMs, door } = reception;
     const rejection = {
       tenantId,
