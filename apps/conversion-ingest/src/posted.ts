@@ -2,20 +2,26 @@ import { isSurely } from '@baton/contracts';
 import { type FieldProblem, Problem, problemsOf } from '@baton/platform';
 import { plainToInstance } from 'class-transformer';
 import { validateSync } from 'class-validator';
-import { ConversionBody, IdentityBody, ReversalBody, VerificationBody } from './bodies';
+import { ConversionBody, IdentityBody, ReversalBody, TouchBody, VerificationBody } from './bodies';
 import { unstorableIn } from './domain';
 
 /** A fact in the words of our own API, as a door hands it in: not checked yet. */
 export interface Posted {
   readonly kind: PostedKind;
   readonly body: unknown;
-  /** What whoever read it found wrong before us; the body is then what could be read of it. */
-  readonly problem?: Problem;
   /** The dialect itself says that it is a trial: stored as from a test key. */
   readonly test?: boolean;
+  /** What whoever read it found wrong before us; the body is then what could be read of it. */
+  readonly problem?: Problem;
 }
 
-const BODIES = { conversion: ConversionBody, reversal: ReversalBody, identity: IdentityBody, verification: VerificationBody } as const;
+const BODIES = {
+  conversion: ConversionBody,
+  reversal: ReversalBody,
+  identity: IdentityBody,
+  verification: VerificationBody,
+  touch: TouchBody,
+} as const;
 export type PostedKind = keyof typeof BODIES;
 export type Read = { [K in PostedKind]: { readonly kind: K; readonly body: InstanceType<(typeof BODIES)[K]> } }[PostedKind];
 
