@@ -46,6 +46,7 @@ export function secrets() {
     adminKey: randomBytes(24).toString('base64url'),
     addressHashKey: randomBytes(32).toString('hex'),
     emailHashKey: randomBytes(32).toString('hex'),
+    doorSecretsKey: randomBytes(32).toString('hex'),
     databasePassword: randomBytes(18).toString('hex'),
     postbackSigningRoot: randomBytes(32).toString('hex'),
   };

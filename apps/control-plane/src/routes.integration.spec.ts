@@ -23,7 +23,10 @@ describe('the control plane over HTTP', () => {
   const later = (days: number) => new Date(Date.now() + days * DAY_MS).toISOString();
 
   it('is ready once its relay and stores are', async () => {
-    expect(await harness.operator()('GET', '/readyz')).toEqual({ status: 200, body: { ready: true } });
+    expect(await harness.operator()('GET', '/readyz')).toMatchObject({
+      status: 200,
+      body: { ready: true, consumer: expect.any(String) as string },
+    });
   });
 
   describe('tenants', () => {

@@ -15,11 +15,19 @@ import {
   writeOutbox,
 } from '@baton/platform';
 import { countAnswers, ownRoutes } from './answered';
+import { BatchController } from './batch.controller';
+import { BulkController } from './bulk.controller';
+import { BULK_PATHS } from './bulk-openapi';
 import { DeepLinkController } from './deep-link.controller';
 import { deepLinkStore } from './deep-link.store';
 import { DeepLinks } from './deep-links';
+import { aliasStore } from './doors/alias.store';
+import { DoorJoins } from './doors/joins';
 import { loadDoors } from './doors/load';
 import { mountDoors } from './doors/mount';
+import { settingStore } from './doors/setting.store';
+import { DoorSettingsController } from './doors/settings.controller';
+import { TenantDoors } from './doors/tenant-doors';
 import type { Env } from './env';
 import { FactController } from './fact.controller';
 import { factStore } from './fact.store';
@@ -40,6 +48,7 @@ import { rejectionStore } from './rejection.store';
 import { Forgetting } from './forgetting';
 import { RedisSeenStore } from './seen.store';
 import { type Outcome, type Pending, settleWith } from './settle';
+import { touchStore } from './touch.store';
 
 /** Longest statement of a request: a caller waits a few seconds for a silent database, not longer. */
 const STATEMENT_MAX_MS = 2_000;
@@ -75,7 +84,7 @@ export function compose({ service, env, log, fatal }: Context<Env>): Composition
   });
   const seen = new RedisSeenStore({ url: env.REDIS_URL, prefix: env.REDIS_PREFIX, log });
   const groups = new Groups<Pending, Outcome>(
-    settleWith({ database: api, facts: factStore, rejections: rejectionStore, seen, committed: () => relay.wake() }),
+    settleWith({ database: api, facts: factStore, rejections: rejectionStore, touches: touchStore, seen, committed: () => relay.wake() }),
     {
       groupMax: 200,
       collectMs: 1,
@@ -108,12 +117,18 @@ export function compose({ service, env, log, fatal }: Context<Env>): Composition
     quota,
     used: (key) => uses.note(key),
   });
+  const bulk = new BulkController({ admission, intake, log });
+  const doors = loadDoors();
+  const sealKey = env.DOOR_SECRETS_KEY ? Buffer.from(env.DOOR_SECRETS_KEY, 'hex') : null;
+  const tenantDoors = new TenantDoors({ database: api, settings: settingStore, doors, sealKey, now: () => Date.now() });
+  const joins = new DoorJoins({ database: api, aliases: aliasStore });
   return {
-    controllers: [FactController, ReceiptController, DeepLinkController, KeyController],
+    controllers: [FactController, BatchController, ReceiptController, DeepLinkController, KeyController, DoorSettingsController],
     providers: [
       { provide: Intake, useValue: intake },
       { provide: Receipts, useValue: new Receipts(api, factStore, rejectionStore) },
       { provide: DeepLinks, useValue: deepLinks },
+      { provide: TenantDoors, useValue: tenantDoors },
       { provide: Admission, useValue: admission },
       { provide: CurrentKey, useValue: new CurrentKey({ database: api, store: keyUseStore, limit }) },
     ],
@@ -136,12 +151,22 @@ export function compose({ service, env, log, fatal }: Context<Env>): Composition
     routes: (http) => {
       countAnswers(http, log, routes);
       sayQuota(http);
-      mountDoors(http, loadDoors(), { admission, intake, routes, log, settingsOf: async () => ({}) });
+      bulk.routes(http);
+      mountDoors(http, doors, {
+        admission,
+        intake,
+        routes,
+        log,
+        settingsOf: (caller, door) => tenantDoors.of(caller, door),
+        endpointOf: (door, id) => tenantDoors.endpoint(door, id),
+        follow: (...asked) => joins.follow(...asked),
+      });
     },
     openApi: {
       title: 'Baton conversion ingest',
       description:
         'Conversions, reversals and identities from the advertiser’s server, and their receipts; claims of newly installed apps.',
+      paths: BULK_PATHS(),
     },
   };
 }

@@ -104,6 +104,19 @@ export class IdentityBody {
   @ApiPropertyOptional({ format: 'date-time' }) @Optional() @Text(64, 0) occurred_at?: string | null;
 }
 
+/** From doors alone; no route of our own takes it. */
+export class TouchBody {
+  @Text(255) touch_id!: string;
+  @Optional() @Text(8192, 0) page?: string | null;
+  @Optional() @Text(8192, 0) referrer?: string | null;
+  @Optional() @Text(255, 0) click_id?: string | null;
+  @Optional() @Text(64, 0) visitor_id?: string | null;
+  @Optional() @Matches(UUID_OR_EMPTY, { message: 'program_id must be a UUID in small letters' }) program_id?: string | null;
+  @Optional() @TextMap(10, 1024) utm?: Record<string, string> | null;
+  @Optional() @Text(35, 0) language?: string | null;
+  @Optional() @Text(64, 0) occurred_at?: string | null;
+}
+
 const SECONDS_MAX = 99_999_999_999;
 const Seconds = () => Whole(0, SECONDS_MAX);
 const OfReferrer = (whose: string) =>

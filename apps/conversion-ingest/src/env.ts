@@ -1,5 +1,5 @@
 import { EnvClickIdKeys, EnvNetworks, EnvSigningRoot, EnvWhole, ServiceEnv } from '@baton/platform';
-import { Matches, MinLength } from 'class-validator';
+import { IsOptional, Matches, MinLength } from 'class-validator';
 
 export class Env extends ServiceEnv {
   /** The same keys that click-redirect signs with: retired ones stay until the longest window is over. */
@@ -7,6 +7,10 @@ export class Env extends ServiceEnv {
   /** E-mail addresses and ids of devices are kept as an HMAC under this key alone. Another key makes other people of the same addresses. */
   @MinLength(32, { message: 'EMAIL_HASH_KEY must have at least 32 characters, such as `openssl rand -hex 32` prints' })
   EMAIL_HASH_KEY!: string;
+  /** Secrets of doors' endpoints are kept sealed under this key alone. Unset: none can be kept, and endpoints cannot be made. */
+  @IsOptional()
+  @Matches(/^[0-9a-f]{64}$/, { message: 'DOOR_SECRETS_KEY must be 64 hex digits in small letters, such as `openssl rand -hex 32` prints' })
+  DOOR_SECRETS_KEY?: string;
   /** A hint for repeats; the service works without it. */
   @Matches(/^rediss?:\/\/\S+$/, { message: 'REDIS_URL must be a redis:// URL' }) REDIS_URL!: string;
   @Matches(/^[A-Za-z0-9._:-]{0,40}$/) REDIS_PREFIX = '';

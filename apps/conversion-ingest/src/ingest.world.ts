@@ -161,6 +161,7 @@ const environment = ({ prefix, kafkaBrokers, redisUrl, db }: Ground): Env =>
     DATABASE_POOL_MAX: '6',
     CLICK_ID_KEYS: `1:${'05'.repeat(32)}`,
     EMAIL_HASH_KEY: 'k'.repeat(32),
+    DOOR_SECRETS_KEY: '07'.repeat(32),
     REDIS_URL: redisUrl,
     REDIS_PREFIX: prefix,
     TRUSTED_PROXIES: '127.0.0.0/8',

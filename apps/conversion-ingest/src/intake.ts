@@ -7,6 +7,7 @@ import {
   claimConversion,
   claimIdentity,
   claimReversal,
+  claimTouch,
   claimVerification,
   type Reception,
   type Refusal,
@@ -32,7 +33,12 @@ export interface Manner {
   /** Runs everything and stores nothing. */
   readonly validateOnly?: boolean;
   readonly idempotencyKey?: string | null;
+  /** Equal ids and money make a repeat, however else it was said. */
+  readonly isLoose?: boolean;
 }
+
+/** Most facts of one request that wait for a transaction at once: a batch leaves room for others. */
+const WAVE_MAX = 200;
 
 /** What became of a fact. A refusal names its receipt too, where it could be stored. */
 export type Told =
@@ -49,6 +55,7 @@ const SCOPE_OF: Record<PostedKind, Scope> = {
   reversal: 'reversals:write',
   identity: 'identities:write',
   verification: 'conversions:write',
+  touch: 'conversions:write',
 };
 
 /** The one way in, whatever the door: body -> claim -> group -> verdict. Never throws: what went wrong is a verdict too. */
@@ -56,31 +63,35 @@ export class Intake {
   constructor(private readonly parts: IntakeParts) {}
 
   /** In the order in which they were posted; a bad one never fails its neighbours. */
-  takeAll(caller: Caller, posted: readonly Posted[], manner: Manner): Promise<Told[]> {
-    return Promise.all(posted.map((one) => this.take(caller, one, manner)));
+  async takeAll(caller: Caller, posted: readonly Posted[], manner: Manner): Promise<Told[]> {
+    const told: Told[] = [];
+    for (let at = 0; at < posted.length; at += WAVE_MAX)
+      told.push(...(await Promise.all(posted.slice(at, at + WAVE_MAX).map((one) => this.take(caller, one, manner)))));
+    return told;
   }
 
   /** A request of which no fact could be read at all: it has a receipt like any refusal. */
   async unread(caller: Caller, kind: PostedKind, problem: Problem, manner: Manner): Promise<Problem> {
-    return (await this.refuse({ kind, body: null }, this.reception(caller, manner), problem)).problem;
+    return (await this.refuse({ kind, body: null }, this.reception(caller, manner), problem, manner)).problem;
   }
 
   async take(caller: Caller, posted: Posted, manner: Manner): Promise<Told> {
     const reception = this.reception(caller, manner, posted.test);
     try {
       const scope = SCOPE_OF[posted.kind];
-      if (!caller.scopes.includes(scope)) return await this.refuse(posted, reception, scopeMissing(posted.kind, scope));
+      if (!caller.scopes.includes(scope)) return await this.refuse(posted, reception, scopeMissing(posted.kind, scope), manner);
       const read = readPosted(posted);
-      if (read instanceof Problem) return await this.refuse(posted, reception, read);
-      const claim = this.claim(caller, read, reception);
-      if (claim.kind === 'unreadable') return await this.refuse(posted, reception, refused(claim.refusal));
+      if (read instanceof Problem) return await this.refuse(posted, reception, read, manner);
+      const claim = read.kind === 'touch' ? claimTouch(read.body, reception) : this.claim(caller, read, reception);
+      if (claim.kind === 'unreadable') return await this.refuse(posted, reception, refused(claim.refusal), manner);
+      if (claim.kind === 'touch') return told(await this.submit({ touch: claim, traceparent: manner.traceparent }), '');
       return told(await this.submit({ claim, ...manner }), claim.receiptId);
     } catch (error) {
       return { kind: 'rejected', receiptId: null, problem: problemOf(error) };
     }
   }
 
-  private claim(caller: Caller, { kind, body }: Read, reception: Reception): Claim | Unreadable {
+  private claim(caller: Caller, { kind, body }: Exclude<Read, { kind: 'touch' }>, reception: Reception): Claim | Unreadable {
     if (kind === 'reversal') return claimReversal(body, reception);
     if (kind === 'verification') return claimVerification(body, reception);
     const { email, ...asked } = body;
@@ -89,12 +100,14 @@ export class Intake {
   }
 
   private submit(pending: Pending): Promise<Outcome> {
-    const { tenantId } = 'claim' in pending ? pending.claim : pending.rejection;
+    const { tenantId } = 'claim' in pending ? pending.claim : 'touch' in pending ? pending.touch : pending.rejection;
     return this.parts.groups.submit(tenantId, pending);
   }
 
   /** What nobody can read has a receipt too, so that its sender can be told later what was wrong. */
-  private async refuse({ kind, body }: Posted, reception: Reception, problem: Problem): Promise<Rejected> {
+  private async refuse(posted: Posted, reception: Reception, problem: Problem, { validateOnly }: Manner): Promise<Rejected> {
+    if (validateOnly) return withReceipt(problem, null);
+    const { kind, body } = posted;
     const { tenantId, receiptId, receivedAtMs, door } = reception;
     const rejection = {
       tenantId,

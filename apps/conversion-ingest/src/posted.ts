@@ -2,7 +2,7 @@ import { isSurely } from '@baton/contracts';
 import { type FieldProblem, Problem, problemsOf } from '@baton/platform';
 import { plainToInstance } from 'class-transformer';
 import { validateSync } from 'class-validator';
-import { ConversionBody, IdentityBody, ReversalBody, VerificationBody } from './bodies';
+import { ConversionBody, IdentityBody, ReversalBody, TouchBody, VerificationBody } from './bodies';
 import { unstorableIn } from './domain';
 
 /** A fact in the words of our own API, as a door hands it in: not checked yet. */
@@ -11,14 +11,23 @@ export interface Posted {
   readonly body: unknown;
   /** The dialect itself says that it is a trial: stored as from a test key. */
   readonly test?: boolean;
+  /** What whoever read it found wrong before us; the body is then what could be read of it. */
+  readonly problem?: Problem;
 }
 
-const BODIES = { conversion: ConversionBody, reversal: ReversalBody, identity: IdentityBody, verification: VerificationBody } as const;
+const BODIES = {
+  conversion: ConversionBody,
+  reversal: ReversalBody,
+  identity: IdentityBody,
+  verification: VerificationBody,
+  touch: TouchBody,
+} as const;
 export type PostedKind = keyof typeof BODIES;
 export type Read = { [K in PostedKind]: { readonly kind: K; readonly body: InstanceType<(typeof BODIES)[K]> } }[PostedKind];
 
 /** The checked body, or why it is none. What has a reason code of its own (money, time, evidence) is judged later. */
-export function readPosted({ kind, body }: Posted): Read | Problem {
+export function readPosted({ kind, body, problem }: Posted): Read | Problem {
+  if (problem) return problem;
   if (typeof body !== 'object' || body === null || Array.isArray(body)) return new Problem('malformed', 'Send a JSON object.');
   const type = BODIES[kind] as new () => object;
   let read: object = body;

@@ -7,6 +7,7 @@ import { type Claim, claimConversion, claimIdentity, claimReversal, claimVerific
 import { factStore } from './fact.store';
 import { rejectionStore } from './rejection.store';
 import { type PendingClaim, settleWith } from './settle';
+import { touchStore } from './touch.store';
 
 const log = createLog('test', 'silent');
 const nothingSeen = { seen: async () => new Set<string>(), remember: () => undefined };
@@ -24,10 +25,14 @@ describe('a group', () => {
   });
 
   const settle = (tenantId: string, pending: readonly PendingClaim[]) =>
-    settleWith({ database, facts: factStore, rejections: rejectionStore, seen: nothingSeen, committed: () => undefined })(
-      tenantId,
-      pending,
-    );
+    settleWith({
+      database,
+      facts: factStore,
+      rejections: rejectionStore,
+      touches: touchStore,
+      seen: nothingSeen,
+      committed: () => undefined,
+    })(tenantId, pending);
   const receptionOf = (tenantId: string) => ({
     tenantId,
     test: false,
@@ -182,10 +187,14 @@ describe('a group', () => {
         return result;
       },
     };
-    const first = settleWith({ database, facts: slowFacts, rejections: rejectionStore, seen: nothingSeen, committed: () => undefined })(
-      tenant,
-      [order(tenant, 'a'), order(tenant, 'b')],
-    );
+    const first = settleWith({
+      database,
+      facts: slowFacts,
+      rejections: rejectionStore,
+      touches: touchStore,
+      seen: nothingSeen,
+      committed: () => undefined,
+    })(tenant, [order(tenant, 'a'), order(tenant, 'b')]);
     await inserted;
     // The second waits for the first's row, then must see it in a new statement.
     const second = settle(tenant, [order(tenant, 'b'), order(tenant, 'a', 5)]);

@@ -4,18 +4,23 @@ import type { FactStore, NewFact, StoredFact } from './fact.store';
 import type { Settle } from './groups';
 import type { Rejection, RejectionStore } from './rejection.store';
 import type { SeenStore } from './seen.store';
+import type { TouchStore } from './touch.store';
+import { type PendingTouch, sendTouches } from './touches';
 
-/** A claim to be decided, or a refusal that is stored for its sender alone. */
-export type Pending = PendingClaim | { readonly rejection: Rejection };
+/** A claim to be decided, a touch to be sent, or a refusal that is stored for its sender alone. */
+export type Pending = PendingClaim | PendingTouch | { readonly rejection: Rejection };
 
 export interface PendingClaim {
   readonly claim: Claim;
   readonly traceparent: string;
   readonly validateOnly?: boolean;
   readonly idempotencyKey?: string | null;
+  /** A repeat is told by its core alone. */
+  readonly isLoose?: boolean;
 }
 
 export type Outcome =
+  /** Receipt empty: a touch has none. */
   | { readonly kind: 'accepted' | 'duplicate'; readonly receiptId: string; readonly answer: Answer }
   | { readonly kind: 'validated'; readonly answer: Answer }
   | { readonly kind: 'conflict'; readonly receiptId: string }
@@ -27,6 +32,7 @@ export interface SettleParts {
   readonly database: Database;
   readonly facts: FactStore;
   readonly rejections: RejectionStore;
+  readonly touches: TouchStore;
   readonly seen: SeenStore;
   /** Wakes the relay. */
   readonly committed: () => void;
@@ -51,19 +57,23 @@ export function settleWith(parts: SettleParts): Settle<Pending, Outcome> {
 }
 
 const isClaim = (pending: Pending): pending is PendingClaim => 'claim' in pending;
+const isTouch = (pending: Pending): pending is PendingTouch => 'touch' in pending;
 
 async function commit(parts: SettleParts, tenantId: string, items: readonly Pending[]): Promise<Outcome[]> {
   const claims = items.filter(isClaim);
   const hinted = claims.length === 0 ? new Set<string>() : await parts.seen.seen([...new Set(claims.map(({ claim }) => claim.factId))]);
-  const { outcomes, stored } = await parts.database.transaction([tenantId], async (tx) => {
+  const { outcomes, touched, stored } = await parts.database.transaction([tenantId], async (tx) => {
     const settled = await within(tx, parts.facts, tenantId, claims, hinted);
     await parts.rejections.insert(tx, rejectionsOf(items, settled.outcomes));
-    return settled;
+    return { ...settled, touched: await sendTouches(tx, parts.touches, tenantId, items.filter(isTouch)) };
   });
   crashPoint('ingest:committed');
-  if (stored.length > 0) parts.committed();
+  if (stored.length > 0 || touched.size > 0) parts.committed();
   parts.seen.remember(stored.map(({ claim }) => claim));
-  return items.map((item) => (isClaim(item) ? (outcomes.get(item) as Outcome) : refusalOf(item.rejection)));
+  return items.map((item) => {
+    if (isTouch(item)) return touched.get(item) as Outcome;
+    return isClaim(item) ? (outcomes.get(item) as Outcome) : refusalOf(item.rejection);
+  });
 }
 
 const refusalOf = ({ problem, receiptId }: Rejection): Outcome => ({ kind: 'refused', refusal: { code: problem.code }, receiptId });
@@ -71,6 +81,7 @@ const refusalOf = ({ problem, receiptId }: Rejection): Outcome => ({ kind: 'refu
 /** Those that were handed in, and the claims that were refused now. */
 function rejectionsOf(items: readonly Pending[], outcomes: ReadonlyMap<PendingClaim, Outcome>): Rejection[] {
   return items.flatMap((item) => {
+    if (isTouch(item)) return [];
     if (!isClaim(item)) return [item.rejection];
     const outcome = outcomes.get(item);
     if (outcome?.kind !== 'refused' || outcome.receiptId === null) return [];
@@ -172,10 +183,14 @@ async function reusedKeys(
 }
 
 /** What is stored decides; only where nothing is, the request's own judgement does. So a repeat of what was accepted stays a duplicate after its program was paused. */
-function outcomeOf({ claim, validateOnly }: PendingClaim, stored: StoredFact | undefined, judgement: Judgement | undefined): Outcome {
+function outcomeOf(
+  { claim, validateOnly, isLoose }: PendingClaim,
+  stored: StoredFact | undefined,
+  judgement: Judgement | undefined,
+): Outcome {
   if (stored) {
     if (stored.receiptId === claim.receiptId) return { kind: 'accepted', receiptId: stored.receiptId, answer: stored.answer };
-    if (isSame(stored, claim)) return { kind: 'duplicate', receiptId: stored.receiptId, answer: stored.answer };
+    if (isSame(stored, claim, isLoose)) return { kind: 'duplicate', receiptId: stored.receiptId, answer: stored.answer };
     return { kind: 'conflict', receiptId: stored.receiptId };
   }
   if (judgement?.kind === 'refused')
@@ -186,5 +201,5 @@ function outcomeOf({ claim, validateOnly }: PendingClaim, stored: StoredFact | u
 }
 
 /** Through its own door a repeat says the same to the letter; through another, dialects differ in all but the core. */
-const isSame = (stored: StoredFact, claim: Claim): boolean =>
-  stored.bodyHash === claim.bodyHash || (stored.door !== claim.door && stored.coreHash === claim.coreHash);
+const isSame = (stored: StoredFact, claim: Claim, isLoose = false): boolean =>
+  stored.bodyHash === claim.bodyHash || ((isLoose || stored.door !== claim.door) && stored.coreHash === claim.coreHash);

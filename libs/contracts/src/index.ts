@@ -2,6 +2,8 @@ import 'reflect-metadata';
 
 export * from './address';
 export * from './app-links';
+export * from './arrival/channel';
+export * from './arrival/page';
 export * from './catalog/api-key';
 export * from './catalog/domain';
 export * from './catalog/entity';

@@ -16,13 +16,26 @@ import { type FactRequest, type FactRoutes, tell } from '../answered';
 import { readIdempotencyKey } from '../idempotency-key';
 import type { Intake, Told } from '../intake';
 import type { Posted, PostedKind } from '../posted';
-import { isPassing, type Door, type DoorAnswer, type DoorRequest, type DoorRoute, type DoorSettings } from './door';
+import {
+  isPassing,
+  type Door,
+  type DoorAnswer,
+  type DoorKnown,
+  type DoorRequest,
+  type DoorRoute,
+  type DoorSettings,
+  type Joins,
+} from './door';
 
 export interface DoorParts {
   readonly admission: Admission;
   readonly intake: Intake;
-  /** What this caller set for a door. */
-  readonly settingsOf: (caller: Caller, door: string) => Promise<DoorSettings>;
+  /** What this caller set for a door, and what is known of him. */
+  readonly settingsOf: (caller: Caller, door: string) => Promise<{ readonly settings: DoorSettings; readonly known: DoorKnown }>;
+  /** Whoever signs requests to this endpoint; null: there is none, or it was switched off. */
+  readonly endpointOf: (door: string, id: string) => Promise<{ readonly caller: Caller; readonly secrets: readonly string[] } | null>;
+  /** What follows for other conversions, to be taken after the facts themselves were. */
+  readonly follow: (caller: Caller, door: string, posted: readonly Posted[], joins: Joins) => Promise<readonly Posted[]>;
   /** The routes that are counted. */
   readonly routes: FactRoutes;
   readonly log: Log;
@@ -80,7 +93,7 @@ function mount(scope: Scope, door: Door, route: DoorRoute, parts: DoorParts): vo
       let read: DoorRequest = bare(asked);
       try {
         read = await unpacked(asked, bodyMaxBytes);
-        const caller = await parts.admission.admit(asked, { scope: route.scope, keyText: route.keyOf(read), rawBody: read.raw });
+        const caller = await admit(parts, door, route, { asked, read });
         const told = await taken(parts, door, route, { caller, read, charge: (more) => parts.admission.charge(asked, more) });
         tell(asked, reply as never, told);
         await send(reply, route.answer(told, read), retry(told));
@@ -93,6 +106,23 @@ function mount(scope: Scope, door: Door, route: DoorRoute, parts: DoorParts): vo
   });
 }
 
+async function admit(
+  { admission, endpointOf }: DoorParts,
+  door: Door,
+  route: DoorRoute,
+  { asked, read }: { readonly asked: Request; readonly read: DoorRequest },
+): Promise<Caller> {
+  if (!route.isSigned) return admission.admit(asked, { scope: route.scope, keyText: route.keyOf?.(read) ?? null, rawBody: read.raw });
+  const endpoint = await endpointOf(door.name, read.params['endpoint'] ?? '');
+  if (!endpoint) throw new Problem('unauthorised', 'There is no such endpoint, or it was switched off.');
+  if (!route.isSigned(read, endpoint.secrets))
+    throw new Problem('unauthorised', 'The signature is missing, is too old, or was not made with a secret of this endpoint.');
+  // An endpoint has the limit that a key has.
+  asked.caller = endpoint.caller;
+  await admission.charge(asked, 1);
+  return endpoint.caller;
+}
+
 interface Asked {
   readonly caller: Caller;
   readonly read: DoorRequest;
@@ -101,23 +131,23 @@ interface Asked {
 }
 
 /** What became of the facts of a request. What cannot be read as any is thrown, with the receipt under which its sender finds it again. */
-async function taken(
-  { intake, settingsOf }: DoorParts,
-  door: Door,
-  route: DoorRoute,
-  { caller, read, charge }: Asked,
-): Promise<readonly Told[]> {
-  const manner = { door: door.name, traceparent: traceparentOf(read.headers) };
-  const settings = await settingsOf(caller, door.name);
+async function taken(parts: DoorParts, door: Door, route: DoorRoute, { caller, read, charge }: Asked): Promise<readonly Told[]> {
+  const { intake, settingsOf, follow } = parts;
+  const manner = { door: door.name, traceparent: traceparentOf(read.headers), isLoose: door.isLoose ?? false };
+  const { settings, known } = await settingsOf(caller, door.name);
   let posted: readonly Posted[];
   try {
-    posted = route.read(read, settings);
+    posted = route.read(read, settings, known);
   } catch (error) {
     throw error instanceof Problem ? await intake.unread(caller, KIND_OF[route.scope] ?? 'conversion', error, manner) : error;
   }
   await charge(posted.length - 1);
   const idempotencyKey = posted.length === 1 ? readIdempotencyKey(read.headers['idempotency-key']) : null;
-  return intake.takeAll(caller, posted, { ...manner, idempotencyKey });
+  const told = await intake.takeAll(caller, posted, { ...manner, idempotencyKey });
+  // Where a fact could not be stored for now the whole request comes again, and this with it.
+  if (!route.joins || retry(told)) return told;
+  const follows = await follow(caller, door.name, posted, route.joins(read, settings));
+  return [...told, ...(await intake.takeAll(caller, follows, manner))];
 }
 
 /** What a passing failure says about when to come again stands in our headers, whatever the dialect's answer looks like. */

@@ -1,7 +1,7 @@
-import { CHANNELS } from '@baton/contracts';
 import fc from 'fast-check';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { CHANNELS } from '../events/touch-recorded';
 import { type Arrival, CHANNEL_TYPES, channelOf, MARKS, type Referrer } from './channel';
 import { siteKindOf } from './known-sites';
 

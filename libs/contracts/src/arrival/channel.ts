@@ -1,4 +1,4 @@
-import type { TouchRecordedData } from '@baton/contracts';
+import type { TouchRecordedData } from '../events/touch-recorded';
 import { appKindOf, type SiteKind, siteKindOf, sourceKindOf } from './known-sites';
 
 export type Channel = TouchRecordedData['channel'];

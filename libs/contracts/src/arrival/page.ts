@@ -1,4 +1,4 @@
-import { checkDestination, type DestinationRules } from '@baton/contracts';
+import { checkDestination, type DestinationRules } from '../destination';
 
 export const PAGE_MAX_LENGTH = 2048;
 
