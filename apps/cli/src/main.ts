@@ -3,6 +3,7 @@ import { Command } from 'commander';
 import { registerDatabase } from './database';
 import { registerDlq } from './dlq';
 import { registerEvents } from './events';
+import { registerImport } from './import';
 import { registerLinks } from './links';
 import { registerTopics } from './topics';
 
@@ -15,6 +16,7 @@ registerTopics(program);
 registerDlq(program);
 registerEvents(program);
 registerLinks(program);
+registerImport(program);
 
 program.parseAsync().catch((error: unknown) => {
   console.error(`baton: ${error instanceof Error ? error.message : String(error)}`);

@@ -15,6 +15,9 @@ import {
   writeOutbox,
 } from '@baton/platform';
 import { countAnswers, ownRoutes } from './answered';
+import { BatchController } from './batch.controller';
+import { BulkController } from './bulk.controller';
+import { BULK_PATHS } from './bulk-openapi';
 import { DeepLinkController } from './deep-link.controller';
 import { deepLinkStore } from './deep-link.store';
 import { DeepLinks } from './deep-links';
@@ -114,12 +117,13 @@ export function compose({ service, env, log, fatal }: Context<Env>): Composition
     quota,
     used: (key) => uses.note(key),
   });
+  const bulk = new BulkController({ admission, intake, log });
   const doors = loadDoors();
   const sealKey = env.DOOR_SECRETS_KEY ? Buffer.from(env.DOOR_SECRETS_KEY, 'hex') : null;
   const tenantDoors = new TenantDoors({ database: api, settings: settingStore, doors, sealKey, now: () => Date.now() });
   const joins = new DoorJoins({ database: api, aliases: aliasStore });
   return {
-    controllers: [FactController, ReceiptController, DeepLinkController, KeyController, DoorSettingsController],
+    controllers: [FactController, BatchController, ReceiptController, DeepLinkController, KeyController, DoorSettingsController],
     providers: [
       { provide: Intake, useValue: intake },
       { provide: Receipts, useValue: new Receipts(api, factStore, rejectionStore) },
@@ -147,6 +151,7 @@ export function compose({ service, env, log, fatal }: Context<Env>): Composition
     routes: (http) => {
       countAnswers(http, log, routes);
       sayQuota(http);
+      bulk.routes(http);
       mountDoors(http, doors, {
         admission,
         intake,
@@ -161,6 +166,7 @@ export function compose({ service, env, log, fatal }: Context<Env>): Composition
       title: 'Baton conversion ingest',
       description:
         'Conversions, reversals and identities from the advertiser’s server, and their receipts; claims of newly installed apps.',
+      paths: BULK_PATHS(),
     },
   };
 }

@@ -37,9 +37,6 @@ export interface Manner {
   readonly isLoose?: boolean;
 }
 
-/** Most facts of one request that wait for a transaction at once: a batch leaves room for others. */
-const WAVE_MAX = 200;
-
 /** What became of a fact. A refusal names its receipt too, where it could be stored. */
 export type Told =
   | { readonly kind: 'accepted' | 'duplicate' | 'validated'; readonly receiptId: string; readonly answer: Answer }
@@ -63,27 +60,24 @@ export class Intake {
   constructor(private readonly parts: IntakeParts) {}
 
   /** In the order in which they were posted; a bad one never fails its neighbours. */
-  async takeAll(caller: Caller, posted: readonly Posted[], manner: Manner): Promise<Told[]> {
-    const told: Told[] = [];
-    for (let at = 0; at < posted.length; at += WAVE_MAX)
-      told.push(...(await Promise.all(posted.slice(at, at + WAVE_MAX).map((one) => this.take(caller, one, manner)))));
-    return told;
+  takeAll(caller: Caller, posted: readonly Posted[], manner: Manner): Promise<Told[]> {
+    return Promise.all(posted.map((one) => this.take(caller, one, manner)));
   }
 
   /** A request of which no fact could be read at all: it has a receipt like any refusal. */
   async unread(caller: Caller, kind: PostedKind, problem: Problem, manner: Manner): Promise<Problem> {
-    return (await this.refuse({ kind, body: null }, this.reception(caller, manner), problem)).problem;
+    return (await this.refuse({ kind, body: null }, this.reception(caller, manner), problem, manner)).problem;
   }
 
   async take(caller: Caller, posted: Posted, manner: Manner): Promise<Told> {
     const reception = this.reception(caller, manner, posted.test);
     try {
       const scope = SCOPE_OF[posted.kind];
-      if (!caller.scopes.includes(scope)) return await this.refuse(posted, reception, scopeMissing(posted.kind, scope));
-      const read = posted.problem ?? readPosted(posted);
-      if (read instanceof Problem) return await this.refuse(posted, reception, read);
+      if (!caller.scopes.includes(scope)) return await this.refuse(posted, reception, scopeMissing(posted.kind, scope), manner);
+      const read = readPosted(posted);
+      if (read instanceof Problem) return await this.refuse(posted, reception, read, manner);
       const claim = read.kind === 'touch' ? claimTouch(read.body, reception) : this.claim(caller, read, reception);
-      if (claim.kind === 'unreadable') return await this.refuse(posted, reception, refused(claim.refusal));
+      if (claim.kind === 'unreadable') return await this.refuse(posted, reception, refused(claim.refusal), manner);
       if (claim.kind === 'touch') return told(await this.submit({ touch: claim, traceparent: manner.traceparent }), '');
       return told(await this.submit({ claim, ...manner }), claim.receiptId);
     } catch (error) {
@@ -105,7 +99,9 @@ export class Intake {
   }
 
   /** What nobody can read has a receipt too, so that its sender can be told later what was wrong. */
-  private async refuse({ kind, body }: Posted, reception: Reception, problem: Problem): Promise<Rejected> {
+  private async refuse(posted: Posted, reception: Reception, problem: Problem, { validateOnly }: Manner): Promise<Rejected> {
+    if (validateOnly) return withReceipt(problem, null);
+    const { kind, body } = posted;
     const { tenantId, receiptId, receivedAtMs, door } = reception;
     const rejection = {
       tenantId,

@@ -95,14 +95,14 @@ describe('a key', () => {
     });
     const body = JSON.stringify(order());
     const inside = { 'x-forwarded-for': OFFICE };
-    const codes = [];
-    for (const [text, headers] of [
+    const codes: unknown[] = [];
+    const tries: [string, Record<string, string>][] = [
       [mintApiKey(false).text, {}],
       [key.text, signed(key.id, body)],
       [key.text, inside],
       [key.text, { ...inside, ...signed(key.id, body) }],
-    ] as const)
-      codes.push((await convert(text, { headers }, body)).json['code']);
+    ];
+    for (const [text, headers] of tries) codes.push((await convert(text, { headers }, body)).json['code']);
     expect(codes).toEqual(['unauthorised', 'address_not_allowed', 'signature_invalid', 'scope_missing']);
     // Until here nothing was counted.
     const reading = { headers: { ...inside, ...signed(key.id, '') } };
@@ -216,6 +216,23 @@ describe('a key', () => {
     const wrong = signed(randomUUID(), body);
     expect((await send(body, 0, wrong)).json['code']).toBe('signature_invalid');
     expect((await send(`${body} `, 0, signed(key.id, body))).json['code']).toBe('signature_invalid');
+  });
+
+  it('is held to its limits at the doors of other dialects too, over the bytes that came', async () => {
+    const key = await keyOf({ signed: true, allowedAddresses: [OFFICE], rateLimit: { requests: 2, windowSeconds: HOUR_S } });
+    const body = JSON.stringify({ xid: acme.click, customer_key: randomUUID() });
+    const inside = { 'x-forwarded-for': OFFICE };
+    const tell = async (headers: Record<string, string>, text = body) => {
+      const url = `${world.replicas[0]?.url}/conversion/xid`;
+      const sent = { authorization: `Bearer ${key.text}`, 'content-type': 'text/plain', ...headers };
+      const answer = await fetch(url, { method: 'POST', body: text, headers: sent });
+      return [answer.headers.get('baton-reason'), answer.headers.get('ratelimit-limit')];
+    };
+    expect(await tell(signed(key.id, body))).toEqual(['address_not_allowed', null]);
+    expect(await tell({ ...inside, ...signed(key.id, `${body} `) })).toEqual(['signature_invalid', null]);
+    expect(await tell({ ...inside, ...signed(key.id, body) })).toEqual(['accepted', '2']);
+    const full = async () => (await tell({ ...inside, ...signed(key.id, body) }))[0] === 'over_quota';
+    await eventually(full);
   });
 
   it('that must be signed for gives one id to one of two requests that come at once', async () => {

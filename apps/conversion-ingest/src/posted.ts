@@ -9,10 +9,10 @@ import { unstorableIn } from './domain';
 export interface Posted {
   readonly kind: PostedKind;
   readonly body: unknown;
+  /** What whoever read it found wrong before us; the body is then what could be read of it. */
+  readonly problem?: Problem;
   /** The dialect itself says that it is a trial: stored as from a test key. */
   readonly test?: boolean;
-  /** Why the door itself cannot take this one of several; the body is looked at no more. */
-  readonly problem?: Problem;
 }
 
 const BODIES = {
@@ -26,7 +26,8 @@ export type PostedKind = keyof typeof BODIES;
 export type Read = { [K in PostedKind]: { readonly kind: K; readonly body: InstanceType<(typeof BODIES)[K]> } }[PostedKind];
 
 /** The checked body, or why it is none. What has a reason code of its own (money, time, evidence) is judged later. */
-export function readPosted({ kind, body }: Posted): Read | Problem {
+export function readPosted({ kind, body, problem }: Posted): Read | Problem {
+  if (problem) return problem;
   if (typeof body !== 'object' || body === null || Array.isArray(body)) return new Problem('malformed', 'Send a JSON object.');
   const type = BODIES[kind] as new () => object;
   let read: object = body;

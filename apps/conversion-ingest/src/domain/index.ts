@@ -1,3 +1,4 @@
+export * from './cells';
 export * from './claim';
 export * from './conversion';
 export * from './currency';

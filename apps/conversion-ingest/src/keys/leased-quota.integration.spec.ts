@@ -100,7 +100,6 @@ describe('a limit of a key', () => {
   });
 
   it('is no more than the key’s own at a replica, whatever Redis holds, and recovers by itself', async () => {
-    const { quota } = await replica();
     const lies: [string, (name: string) => Promise<unknown>][] = [
       ['another type', (name) => redis.set(name, 'rubbish')],
       ['no numbers', (name) => redis.hset(name, 'tokens', 'nan', 'at', 'yesterday')],
@@ -109,15 +108,18 @@ describe('a limit of a key', () => {
       ['nothing at all', (name) => redis.del(name)],
     ];
     for (const [what, lie] of lies) {
+      const { quota } = await replica();
       const key = keyOf(10);
       let granted = 0;
       for (let i = 0; i < 30; i++) {
         if (i % 5 === 0) await lie(entry(key.keyId));
         granted += await grantedOf([quota.take(key, 1)]);
+        if (i === 0) expect([what, await redis.type(entry(key.keyId))]).toEqual([what, 'hash']);
       }
       expect([what, granted]).toEqual([what, 10]);
     }
     // Fewer than none, and from the future: empty, and filling from now on.
+    const { quota } = await replica();
     const key = { keyId: randomUUID(), rateLimit: { requests: 10, windowSeconds: 1 } };
     await redis.hset(entry(key.keyId), 'tokens', '-1e300', 'at', '1e300');
     await eventually(async () => (await quota.take(key, 1)).granted, 5_000);

@@ -36,7 +36,11 @@ const LEASE = `
 local time = redis.call('TIME')
 local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
 local full, window, wanted, spare = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
-local kept = redis.call('HMGET', KEYS[1], 'tokens', 'at')
+local kept = redis.pcall('HMGET', KEYS[1], 'tokens', 'at')
+if kept.err then
+  redis.call('DEL', KEYS[1])
+  kept = {}
+end
 local tokens, at = tonumber(kept[1] or ''), tonumber(kept[2] or '')
 if not tokens or not at or tokens ~= tokens or at ~= at then tokens, at = full, now end
 tokens = math.min(full, math.max(tokens, 0) + math.max(now - at, 0) * full / window)

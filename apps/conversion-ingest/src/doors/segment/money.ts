@@ -1,4 +1,4 @@
-import { digitsOf } from '../../domain';
+import { minorDigits } from '../../domain';
 
 /**
  * An amount in major units, as a number or a text in any common notation (`1,234.50`, `1.234,50`, `12,34`, `€ 12.34`), in minor units of the
@@ -7,7 +7,7 @@ import { digitsOf } from '../../domain';
 export function minorOf(value: unknown, currency: unknown): unknown {
   const major = typeof value === 'string' ? majorIn(value) : value;
   if (typeof major !== 'number' || !Number.isFinite(major)) return value;
-  return Math.round(Number((major * 10 ** digitsOf(String(currency))).toPrecision(15)));
+  return Math.round(Number((major * 10 ** minorDigits(String(currency))).toPrecision(15)));
 }
 
 const AMOUNT = /^-?(?:\d+|\d{1,3}(?:[.,'’ ]\d{3})+)(?:[.,]\d+)?$/;

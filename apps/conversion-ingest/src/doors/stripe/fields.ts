@@ -1,4 +1,4 @@
-import { digitsOf } from '../../domain';
+import { minorDigits } from '../../domain';
 import { isObject } from '../shape';
 
 export type Fields = Readonly<Record<string, unknown>>;
@@ -35,5 +35,5 @@ export function minorIn(amount: unknown, currency: unknown): unknown {
   const code = currencyIn(currency);
   const digits = typeof code === 'string' ? STRIPES_DIGITS[code] : undefined;
   if (typeof amount !== 'number' || digits === undefined) return amount;
-  return Math.round(amount * 10 ** (digitsOf(code as string) - digits));
+  return Math.round(amount * 10 ** (minorDigits(code as string) - digits));
 }

@@ -1,20 +1,31 @@
-import { Problem } from '@baton/platform';
-import { type Cut, cutCells, cutLine, delimiterOf, type Step } from './domain/bulk-text';
+import { Problem } from './problem';
+import { type Cut, cutCells, cutLine, delimiterOf, type Step } from './upload-text';
 
 export type Format = 'ndjson' | 'csv';
 
+/** One record of an upload, and the line of the file on which it begins (from 1). */
+interface Piece {
+  readonly line: number;
+  readonly cut: Cut;
+}
+
 export interface Cutting {
-  /** Of a CSV; null for NDJSON, whose rows name their fields themselves. */
+  /** Of a CSV, as they are written; null for NDJSON, whose rows name their fields themselves. */
   readonly columns: readonly string[] | null;
+  /** What separates the cells of a CSV. */
+  readonly delimiter: string;
   /** Pieces of the upload as they arrive: what was cut out of each, in order. */
-  readonly pieces: AsyncGenerator<Cut[]>;
+  readonly pieces: AsyncGenerator<Piece[]>;
 }
 
 const HEADER_MAX_LENGTH = 16_384;
+/** What spreadsheets write above the header to say how cells are separated. */
+const SEPARATOR_LINE = /^sep=(.)$/i;
 
 /** Reads as far as the header, so that a wrong one is refused before anything is answered. Holds one chunk and one row, however long the upload. */
-export async function cutUpload(chunks: AsyncIterable<Buffer>, format: Format): Promise<Cutting> {
+export async function cutUpload(chunks: AsyncIterable<Buffer>, format: Format, example = 'a,b,c'): Promise<Cutting> {
   const source = chunks[Symbol.asyncIterator]();
+  // It leaves a byte order mark out.
   const decoder = new TextDecoder('utf-8');
   const next = async (): Promise<string | null> => {
     const chunk = await source.next();
@@ -22,17 +33,19 @@ export async function cutUpload(chunks: AsyncIterable<Buffer>, format: Format): 
     // Half a character at the very end is a fault of the last row, not nothing.
     return decoder.decode() || null;
   };
-  if (format === 'ndjson') return { columns: null, pieces: cutPieces('', next, cutLine) };
-  const { header, rest } = await headerOf(next);
-  const delimiter = delimiterOf(header);
+  if (format === 'ndjson') return { columns: null, delimiter: '', pieces: cutPieces({ text: '', line: 1 }, next, cutLine) };
+  let { header, rest } = await headerOf('', next);
+  let line = 2;
+  const separator = SEPARATOR_LINE.exec(header)?.[1];
+  if (separator !== undefined) [{ header, rest }, line] = [await headerOf(rest, next), 3];
+  const delimiter = separator ?? delimiterOf(header);
   const cut = cutCells(delimiter, header, 0, true)?.cut;
-  if (cut?.kind !== 'cells')
-    throw new Problem('malformed', 'The first line must name the columns, such as program_id,partner_id,destination.');
-  return { columns: cut.cells.map((c) => c.toLowerCase()), pieces: cutPieces(rest, next, cutCells.bind(null, delimiter)) };
+  if (cut?.kind !== 'cells') throw new Problem('malformed', `The first line must name the columns, such as ${example}.`);
+  return { columns: cut.cells, delimiter, pieces: cutPieces({ text: rest, line }, next, cutCells.bind(null, delimiter)) };
 }
 
-async function headerOf(next: () => Promise<string | null>): Promise<{ header: string; rest: string }> {
-  let text = '';
+async function headerOf(begun: string, next: () => Promise<string | null>): Promise<{ header: string; rest: string }> {
+  let text = begun;
   for (;;) {
     const end = text.indexOf('\n');
     if (end >= 0) return { header: text.slice(0, end).trim(), rest: text.slice(end + 1) };
@@ -44,30 +57,32 @@ async function headerOf(next: () => Promise<string | null>): Promise<{ header: s
 }
 
 async function* cutPieces(
-  first: string,
+  first: { readonly text: string; readonly line: number },
   next: () => Promise<string | null>,
   cut: (text: string, at: number, isLast: boolean) => Step | null,
-): AsyncGenerator<Cut[]> {
-  let text = first;
+): AsyncGenerator<Piece[]> {
+  let { text, line } = first;
   let isLast = false;
   /** The rest of a row that was given up is still to come. */
   let isDropping = false;
   for (;;) {
-    const cuts: Cut[] = [];
+    const pieces: Piece[] = [];
     let at = 0;
     if (isDropping) {
       const end = text.indexOf('\n');
       at = end < 0 ? text.length : end + 1;
       isDropping = end < 0;
+      line += breaksIn(text, 0, at);
     }
     while (at < text.length) {
       const step = cut(text, at, isLast);
       if (step === null) break;
-      if (step.cut) cuts.push(step.cut);
+      if (step.cut) pieces.push({ line, cut: step.cut });
       isDropping = !isLast && step.cut?.kind === 'malformed' && text[step.next - 1] !== '\n';
+      line += breaksIn(text, at, step.next);
       at = step.next;
     }
-    if (cuts.length > 0) yield cuts;
+    if (pieces.length > 0) yield pieces;
     if (isLast) return;
     const more = await next();
     isLast = more === null;
@@ -75,9 +90,17 @@ async function* cutPieces(
   }
 }
 
+function breaksIn(text: string, from: number, to: number): number {
+  let count = 0;
+  for (let at = text.indexOf('\n', from); at >= 0 && at < to; at = text.indexOf('\n', at + 1)) count++;
+  return count;
+}
+
 export interface Row {
   /** From 1; neither the header nor empty lines count. */
   readonly row: number;
+  /** On which it begins, from 1: the header and empty lines count. */
+  readonly line: number;
   readonly cut: Cut;
 }
 
@@ -89,7 +112,7 @@ export interface BatchLimits {
 }
 
 /** Rows from `firstRow` on, in batches. */
-export async function* batchesOf(pieces: AsyncGenerator<Cut[]>, firstRow: number, limits: BatchLimits): AsyncGenerator<Row[]> {
+export async function* batchesOf(pieces: AsyncGenerator<Piece[]>, firstRow: number, limits: BatchLimits): AsyncGenerator<Row[]> {
   let batch: Row[] = [];
   let characters = 0;
   let row = 0;
@@ -105,9 +128,9 @@ export async function* batchesOf(pieces: AsyncGenerator<Cut[]>, firstRow: number
     coming = pieces.next();
     // Whoever waits for it may be busy with a batch when it fails.
     coming.catch(() => undefined);
-    for (const cut of piece.value) {
+    for (const { line, cut } of piece.value) {
       if (++row < firstRow) continue;
-      batch.push({ row, cut });
+      batch.push({ row, line, cut });
       characters += lengthOf(cut);
       if (batch.length < limits.rowsMax && characters < limits.charactersMax) continue;
       yield batch;

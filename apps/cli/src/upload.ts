@@ -2,19 +2,19 @@ import { createReadStream } from 'node:fs';
 import { type ClientRequest, type IncomingMessage, request as requestHttp } from 'node:http';
 import { request as requestHttps } from 'node:https';
 import { createInterface } from 'node:readline';
-import type { Told } from './link-counts';
+import { isEnd, type Told } from './upload-counts';
 
-export interface LinkUpload {
+export interface Upload {
+  /** Who takes it, in messages: `control-plane`. */
+  readonly service: string;
+  /** With what the query says beside the row to begin with. */
   readonly url: URL;
-  readonly key: string;
-  readonly tenant: string | undefined;
-  readonly contentType: string;
-  readonly idempotencyKey: string;
-  readonly dryRun: boolean;
+  readonly headers: Readonly<Record<string, string>>;
   readonly file: string;
   /** Rows before it are passed over. */
   readonly firstRow: number;
-  readonly listen: (told: Told) => void;
+  /** The next line is read when it is done. */
+  readonly listen: (told: Told) => void | Promise<void>;
   /** Bytes handed to the connection so far. */
   readonly sent: (bytes: number) => void;
 }
@@ -23,12 +23,12 @@ export type UploadEnd =
   | { readonly kind: 'done' }
   /** The same request would be refused again. */
   | { readonly kind: 'refused'; readonly why: string }
-  | { readonly kind: 'broken'; readonly why: string };
+  | { readonly kind: 'broken'; readonly why: string; /** As the service asked. */ readonly waitMs?: number };
 
 const IDLE_MAX_MS = 120_000;
 
-/** One connection: sends the file and listens at the same time, or control-plane would wait for its answer to be read. Never throws. */
-export async function uploadLinks(upload: LinkUpload): Promise<UploadEnd> {
+/** One connection: sends the file and listens at the same time, or the service would wait for its answer to be read. Throws what `listen` does. */
+export async function sendUpload(upload: Upload): Promise<UploadEnd> {
   const file = createReadStream(upload.file);
   const request = requestOf(upload);
   try {
@@ -36,9 +36,10 @@ export async function uploadLinks(upload: LinkUpload): Promise<UploadEnd> {
     file.on('data', (chunk) => upload.sent((bytes += chunk.length)));
     file.pipe(request);
     const answer = await answerTo(request, file);
-    if (answer.statusCode !== 200) return await refusalOf(answer);
-    return await linesOf(answer, upload.listen);
+    if (answer.statusCode !== 200) return await refusalOf(answer, upload.service);
+    return await linesOf(answer, upload);
   } catch (error) {
+    if (error instanceof Deaf) throw error.cause;
     return { kind: 'broken', why: `the connection broke (${error instanceof Error ? error.message : String(error)})` };
   } finally {
     file.destroy();
@@ -46,20 +47,14 @@ export async function uploadLinks(upload: LinkUpload): Promise<UploadEnd> {
   }
 }
 
-function requestOf({ url, key, tenant, contentType, idempotencyKey, dryRun, firstRow }: LinkUpload): ClientRequest {
+/** What the listener threw: no fault of the connection. */
+class Deaf extends Error {}
+
+function requestOf({ url, headers, firstRow }: Upload): ClientRequest {
   const target = new URL(url);
   target.searchParams.set('verdicts', 'rejected');
   target.searchParams.set('resume_from', String(firstRow));
-  if (dryRun) target.searchParams.set('dry_run', 'true');
-  const request = (target.protocol === 'https:' ? requestHttps : requestHttp)(target, {
-    method: 'POST',
-    headers: {
-      Authorization: `Bearer ${key}`,
-      'Content-Type': contentType,
-      'Idempotency-Key': idempotencyKey,
-      ...(tenant === undefined ? {} : { 'Baton-Tenant': tenant }),
-    },
-  });
+  const request = (target.protocol === 'https:' ? requestHttps : requestHttp)(target, { method: 'POST', headers });
   request.setTimeout(IDLE_MAX_MS, () => request.destroy(new Error(`no word for ${IDLE_MAX_MS / 1000} s`)));
   return request;
 }
@@ -76,26 +71,32 @@ function answerTo(request: ClientRequest, file: NodeJS.ReadableStream): Promise<
   });
 }
 
-async function linesOf(answer: IncomingMessage, listen: (told: Told) => void): Promise<UploadEnd> {
+async function linesOf(answer: IncomingMessage, { listen, service }: Upload): Promise<UploadEnd> {
   let last: Told | null = null;
   for await (const line of createInterface({ input: answer, crlfDelay: Infinity })) {
     if (line === '') continue;
     last = JSON.parse(line) as Told;
-    listen(last);
+    try {
+      await listen(last);
+    } catch (error) {
+      throw new Deaf('', { cause: error });
+    }
   }
-  if (last === null || !('done' in last)) return { kind: 'broken', why: 'the connection broke before the end' };
+  if (last === null || !isEnd(last)) return { kind: 'broken', why: 'the connection broke before the end' };
   if (last.done) return { kind: 'done' };
   return last.code === 'unavailable'
-    ? { kind: 'broken', why: 'control-plane cannot go on just now (unavailable)' }
-    : { kind: 'refused', why: `control-plane failed at row ${last.resume_from} (${last.code})` };
+    ? { kind: 'broken', why: `${service} cannot go on just now (unavailable)` }
+    : { kind: 'refused', why: `${service} failed at row ${last.resume_from} (${last.code})` };
 }
 
-async function refusalOf(answer: IncomingMessage): Promise<UploadEnd> {
+async function refusalOf(answer: IncomingMessage, service: string): Promise<UploadEnd> {
   let text = '';
   for await (const chunk of answer) text += String(chunk);
   const status = answer.statusCode ?? 0;
-  const why = `control-plane refused the upload: ${status} ${detailOf(text)}`;
-  return status === 429 || status >= 500 ? { kind: 'broken', why } : { kind: 'refused', why };
+  const why = `${service} refused the upload: ${status} ${detailOf(text)}`;
+  if (status !== 429 && status < 500) return { kind: 'refused', why };
+  const waitS = Number(answer.headers['retry-after']);
+  return { kind: 'broken', why, ...(waitS > 0 ? { waitMs: waitS * 1000 } : {}) };
 }
 
 function detailOf(text: string): string {

@@ -1,10 +1,15 @@
 /** One record as it was cut out of an upload: nothing was checked but its shape. */
 export type Cut =
-  | { readonly kind: 'line'; readonly text: string }
-  | { readonly kind: 'cells'; readonly cells: readonly string[] }
-  | { readonly kind: 'malformed'; readonly code: 'malformed' | 'too_large'; readonly problem: string };
+  { readonly kind: 'line'; readonly text: string } | { readonly kind: 'cells'; readonly cells: readonly string[] } | Malformed;
+interface Malformed {
+  readonly kind: 'malformed';
+  readonly code: 'malformed' | 'too_large';
+  readonly problem: string;
+  /** What it was, as far as it is at hand. */
+  readonly text?: string;
+}
 
-/** Where reading goes on; `cut` is null for an empty line. Null instead of a step: the text ends before the record does. */
+/** Where reading goes on; `cut` is null for an empty line or row. Null instead of a step: the text ends before the record does. */
 export interface Step {
   readonly next: number;
   readonly cut: Cut | null;
@@ -12,10 +17,10 @@ export interface Step {
 
 /** In UTF-16 units. */
 export const ROW_MAX_LENGTH = 65_536;
-const TOO_LARGE: Cut = { kind: 'malformed', code: 'too_large', problem: 'has more than 65,536 characters' };
-const NOT_UTF8: Cut = { kind: 'malformed', code: 'malformed', problem: 'is not UTF-8' };
+const TOO_LARGE: Malformed = { kind: 'malformed', code: 'too_large', problem: 'has more than 65,536 characters' };
+const NOT_UTF8: Malformed = { kind: 'malformed', code: 'malformed', problem: 'is not UTF-8' };
 
-const UNCLOSED: Cut = { kind: 'malformed', code: 'malformed', problem: 'has a quote that nothing closes' };
+const UNCLOSED: Malformed = { kind: 'malformed', code: 'malformed', problem: 'has a quote that nothing closes' };
 
 /** The next line of NDJSON. */
 export function cutLine(text: string, at: number, isLast: boolean): Step | null {
@@ -44,7 +49,8 @@ export function cutCells(delimiter: string, text: string, at: number, isLast: bo
       continue;
     }
     const next = afterBreak(text, cell.end);
-    if (cells.length === 1 && cells[0] === '') return { next, cut: null };
+    // Sheets end in rows of nothing but separators.
+    if (cells.every((cell) => cell === '')) return { next, cut: null };
     return { next, cut: checked({ kind: 'cells', cells }, text.slice(at, cell.end)) };
   }
 }
@@ -87,10 +93,11 @@ function quotedCell(text: string, from: number, delimiter: string, isLast: boole
   }
 }
 
-function wrongLine(text: string, at: number, cut: Cut): Step | null {
+function wrongLine(text: string, at: number, cut: Malformed): Step | null {
   const end = text.indexOf('\n', at);
   // Without a line break the rest of the line is still to come: whoever reads on must drop it.
-  return end < 0 ? { next: text.length, cut } : { next: end + 1, cut };
+  const line = text.slice(at, end < 0 ? text.length : end).slice(0, ROW_MAX_LENGTH);
+  return { next: end < 0 ? text.length : end + 1, cut: { ...cut, text: line.trimEnd() } };
 }
 
 function afterBreak(text: string, end: number): number {
@@ -98,10 +105,10 @@ function afterBreak(text: string, end: number): number {
   return Math.min(end + 1, text.length);
 }
 
-const malformed = (problem: string): Cut => ({ kind: 'malformed', code: 'malformed', problem });
+const malformed = (problem: string): Malformed => ({ kind: 'malformed', code: 'malformed', problem });
 
 /** A decoder writes U+FFFD for bytes that are no UTF-8. */
 function checked(cut: Cut, text: string): Cut {
   if (text.length > ROW_MAX_LENGTH) return TOO_LARGE;
-  return text.includes('\ufffd') ? NOT_UTF8 : cut;
+  return text.includes('\ufffd') ? { ...NOT_UTF8, text } : cut;
 }
