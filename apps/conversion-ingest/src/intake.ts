@@ -38,9 +38,6 @@ export interface Manner {
   readonly isLoose?: boolean;
 }
 
-/** Most facts of one request that wait for a transaction at once: a batch leaves room for others. */
-const WAVE_MAX = 200;
-
 /** What became of a fact. A refusal names its receipt too, where it could be stored. */
 export type Told =
   | { readonly kind: 'accepted' | 'duplicate' | 'validated'; readonly receiptId: string; readonly answer: Answer }
@@ -64,11 +61,8 @@ export class Intake {
   constructor(private readonly parts: IntakeParts) {}
 
   /** In the order in which they were posted; a bad one never fails its neighbours. */
-  async takeAll(caller: Caller, posted: readonly Posted[], manner: Manner): Promise<Told[]> {
-    const told: Told[] = [];
-    for (let at = 0; at < posted.length; at += WAVE_MAX)
-      told.push(...(await Promise.all(posted.slice(at, at + WAVE_MAX).map((one) => this.take(caller, one, manner)))));
-    return told;
+  takeAll(caller: Caller, posted: readonly Posted[], manner: Manner): Promise<Told[]> {
+    return Promise.all(posted.map((one) => this.take(caller, one, manner)));
   }
 
   /** A request of which no fact could be read at all: it has a receipt like any refusal. */
