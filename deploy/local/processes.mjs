@@ -28,6 +28,12 @@ export function runningPid(name) {
   return commandOf(pid).includes(mark) ? pid : null;
 }
 
+/** Whether nothing is left of it. One that has just begun may not yet show the mark by which it is known: Redis renames itself. */
+function hasEnded(name) {
+  if (!existsSync(pidFile(name))) return false;
+  return commandOf(JSON.parse(readFileSync(pidFile(name), 'utf8')).pid) === '';
+}
+
 export function commandOf(pid) {
   return spawnSync('ps', ['-o', 'args=', '-ww', '-p', String(pid)], { encoding: 'utf8' }).stdout ?? '';
 }
@@ -102,7 +108,7 @@ export async function until(name, check, deadlineMs = 60_000) {
     } catch (error) {
       last = error;
     }
-    if (existsSync(pidFile(name)) && !runningPid(name)) throw new Trouble(`${name} ended while it was starting.\n${logTail(name)}`);
+    if (hasEnded(name)) throw new Trouble(`${name} ended while it was starting.\n${logTail(name)}`);
     await pause(100);
   }
   throw new Trouble(`${name} did not answer within ${deadlineMs / 1000} s (${last?.message ?? last}).\n${logTail(name)}`);

@@ -71,7 +71,8 @@ export function countAnswers(http: Http, log: Log, routes: FactRoutes): void {
       if (door !== undefined) received().inc({ door });
       done();
     })
-    .addHook('onResponse', (request, reply, done) => {
+    // As it is sent, not when it has left: who does not wait for his answer is answered all the same.
+    .addHook('onSend', (request, reply, _body, done) => {
       const door = routes.get(`${request.method} ${request.routeOptions.url ?? ''}`);
       if (door === undefined) return done();
       const { told, caller, counted } = request as unknown as FactRequest;

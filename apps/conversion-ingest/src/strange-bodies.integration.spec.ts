@@ -180,7 +180,9 @@ interface Tally {
 
 async function tally(world: World): Promise<Tally> {
   const [row] = await world.rows(
-    `SELECT (SELECT count(*) FROM facts)::int AS facts, (SELECT count(*) FROM outbox)::int AS events,
+    `SELECT (SELECT count(*) FROM facts WHERE request_id IS NULL)::int AS facts,
+       -- A request for several is a fact without an event of its own; the reversals that it made are facts with one that nobody sent.
+       ((SELECT count(*) FROM outbox) + (SELECT count(*) FROM facts WHERE kind = 'reversals') - (SELECT count(*) FROM facts WHERE request_id IS NOT NULL))::int AS events,
        (SELECT count(*) FROM facts WHERE answer IS NULL OR data IS NULL OR answer->>'receipt_id' IS DISTINCT FROM receipt_id::text)::int AS halves`,
   );
   const sum = async (name: string, of = (_labels: Record<string, unknown>): boolean => true): Promise<number> =>

@@ -104,6 +104,10 @@ describe('a row of cells', () => {
   it('leaves what is no number to the rules of a single conversion', () => {
     expect(read('external_id,amount_minor,quantity', 'o1,12.5,many').body).toMatchObject({ amount_minor: '12.5', quantity: 'many' });
   });
+  it('reads a flag as spreadsheets write it', () => {
+    expect(read('external_id,pending_verification', 'o1,TRUE').body).toEqual({ external_id: 'o1', pending_verification: true });
+    expect(read('external_id,pending_verification', 'o1,yes').body).toEqual({ external_id: 'o1', pending_verification: 'yes' });
+  });
   it('reads a decimal comma where cells are separated otherwise', () => {
     expect(read('external_id;amount;currency', 'o1;12,30;EUR', ';').body).toMatchObject({ amount_minor: 1230 });
     expect(bodyOfCells(columnsOf('external_id', 'amount', 'currency'), ['o1', '12,30', 'EUR'], ',').wrong).toMatchObject({
