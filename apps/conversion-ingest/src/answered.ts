@@ -61,6 +61,8 @@ export function countOn(request: FactRequest, told: readonly Told[], door: strin
  * that was stopped before any fact was read counts as one: received = accepted + duplicate + rejected (+ validated, ignored), always.
  */
 export function countAnswers(http: Http, log: Log, routes: FactRoutes): void {
+  // From the start, so that nothing counted yet reads as none.
+  for (const made of [received, answered]) made();
   http
     .getHttpAdapter()
     .getInstance()

@@ -42,11 +42,13 @@ import { LeasedQuota } from './keys/leased-quota';
 import { RedisPermitStore } from './keys/permit.store';
 import { signedIdStore } from './keys/signed-id.store';
 import { PgSignedIds } from './keys/signed-ids';
+import { progressStore } from './progress.store';
 import { ReceiptController } from './receipt.controller';
 import { Receipts } from './receipts';
 import { rejectionStore } from './rejection.store';
 import { Forgetting } from './forgetting';
 import { RedisSeenStore } from './seen.store';
+import { selections } from './selection.store';
 import { type Outcome, type Pending, settleWith } from './settle';
 import { touchStore } from './touch.store';
 
@@ -72,7 +74,7 @@ export function compose({ service, env, log, fatal }: Context<Env>): Composition
   const consumer = new BatchConsumer({
     kafka,
     group: service,
-    routes: ingestRoutes(),
+    routes: ingestRoutes(progressStore),
     database: worker,
     producer,
     writeOutbox,
@@ -84,7 +86,15 @@ export function compose({ service, env, log, fatal }: Context<Env>): Composition
   });
   const seen = new RedisSeenStore({ url: env.REDIS_URL, prefix: env.REDIS_PREFIX, log });
   const groups = new Groups<Pending, Outcome>(
-    settleWith({ database: api, facts: factStore, rejections: rejectionStore, touches: touchStore, seen, committed: () => relay.wake() }),
+    settleWith({
+      database: api,
+      facts: factStore,
+      selections,
+      rejections: rejectionStore,
+      touches: touchStore,
+      seen,
+      committed: () => relay.wake(),
+    }),
     {
       groupMax: 200,
       collectMs: 1,
@@ -126,7 +136,10 @@ export function compose({ service, env, log, fatal }: Context<Env>): Composition
     controllers: [FactController, BatchController, ReceiptController, DeepLinkController, KeyController, DoorSettingsController],
     providers: [
       { provide: Intake, useValue: intake },
-      { provide: Receipts, useValue: new Receipts(api, factStore, rejectionStore) },
+      {
+        provide: Receipts,
+        useValue: new Receipts({ database: api, facts: factStore, rejections: rejectionStore, progress: progressStore, selections }),
+      },
       { provide: DeepLinks, useValue: deepLinks },
       { provide: TenantDoors, useValue: tenantDoors },
       { provide: Admission, useValue: admission },

@@ -10,6 +10,7 @@ describe('a batch of conversions, two replicas', () => {
   let world: World;
   let acme: Account;
   let narrow: string;
+  let limited: string;
   const send = (conversions: unknown, asking: Asking = {}, more: Json = {}) =>
     world.call(PATH, { conversions, ...more }, { key: acme.key, ...asking });
   const items = (json: Json) => json['items'] as Json[];
@@ -22,8 +23,11 @@ describe('a batch of conversions, two replicas', () => {
     acme = await world.account(11);
     const key = apiKey(acme.tenantId, { scopes: ['conversions:write', 'receipts:read'] });
     narrow = key.text;
-    await world.publish([key.event]);
-    for (const known of [acme.key, narrow]) for (const replica of [0, 1]) await eventually(() => world.knows(known, replica), 60_000);
+    const few = apiKey(acme.tenantId, { rateLimit: { requests: 50, windowSeconds: 2 } });
+    limited = few.text;
+    await world.publish([key.event, few.event]);
+    for (const known of [acme.key, narrow, limited])
+      for (const replica of [0, 1]) await eventually(() => world.knows(known, replica), 60_000);
     await eventually(async () => (await world.convert({ click_id: acme.click }, { key: acme.key })).json['program_id'] !== null, 20_000);
   }, 120_000);
   afterAll(async () => {
@@ -140,6 +144,34 @@ describe('a batch of conversions, two replicas', () => {
     const answer = await world.call(PATH, body, { key: acme.key });
     expect([answer.status, answer.json['code'], answer.headers.get('baton-reason')]).toEqual([status, code, code]);
     expect(await facts()).toBe(before);
+  });
+
+  it('counts item by item towards its key’s limit, and is refused whole', async () => {
+    const before = await facts();
+    const answer = await send(
+      Array.from({ length: 51 }, () => order()),
+      { key: limited },
+    );
+    expect([answer.status, answer.json['code'], answer.headers.get('ratelimit-limit')]).toEqual([429, 'over_quota', '50']);
+    expect(await facts()).toBe(before);
+    expect(
+      (
+        await send(
+          Array.from({ length: 50 }, () => order()),
+          { key: limited },
+        )
+      ).json,
+    ).toMatchObject({ accepted: 50 });
+    // A file has no length that could be refused: it is read no faster than its key may send.
+    const file = Array.from({ length: 120 }, () => JSON.stringify(order())).join('\n');
+    const told = await fetch(`${world.replicas[1]?.url}/v1/conversions:bulk?verdicts=rejected`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${limited}`, 'content-type': 'application/x-ndjson' },
+      body: file,
+    });
+    expect((await told.text()).trim().split('\n').at(-1)).toBe(
+      '{"done":true,"rows":120,"accepted":120,"duplicate":0,"rejected":0,"validated":0}',
+    );
   });
 
   it('is counted fact by fact', async () => {

@@ -72,10 +72,23 @@ export class ConversionBody {
   > | null;
 }
 
-export class ReversalBody {
-  @ApiProperty({ maxLength: 255, description: 'Your id of the conversion that is taken back; it may arrive later.' })
-  @Text(255)
-  external_id!: string;
+export class ReturnedLineBody {
+  @ApiProperty({ maxLength: 128, description: 'As the conversion’s line item names it.' }) @Text(128) sku!: string;
+  @ApiPropertyOptional({ minimum: 1, description: 'Absent: all that is left of the line. A quantity needs reversal_id.' })
+  @Optional()
+  @Whole(1, 1_000_000)
+  quantity?: number | null;
+}
+
+/** What is taken back, of whatever it is. */
+class ReversalWhat {
+  @ApiPropertyOptional({ type: () => [ReturnedLineBody], maxItems: 100, description: 'Takes back these lines alone.' })
+  @Optional()
+  @ListOf(() => ReturnedLineBody, 100)
+  line_items?: ReturnedLineBody[] | null;
+  @ApiPropertyOptional({ description: 'Needed with email, and above the account’s cap.' }) @Optional() @Flag() confirm?: boolean | null;
+  @ApiPropertyOptional({ description: 'Tells how much it would take back, and stores nothing.' }) @Optional() @Flag() dry_run?:
+    boolean | null;
   @ApiPropertyOptional({ maxLength: 255, description: 'Your id of the refund; needed when it is a partial one.' })
   @Optional()
   @Text(255, 0)
@@ -86,6 +99,44 @@ export class ReversalBody {
   @ApiPropertyOptional({ type: 'string', example: 'EUR' }) @Allow() currency?: unknown;
   @ApiPropertyOptional({ maxLength: 200 }) @Optional() @Text(200, 0) reason?: string | null;
   @ApiPropertyOptional({ format: 'date-time' }) @Optional() @Text(64, 0) occurred_at?: string | null;
+}
+
+/** By the conversion's own id. For the description alone: `ReversalBody` is what is read. */
+export class ReversalByIdBody extends ReversalWhat {
+  @ApiProperty({ maxLength: 255, description: 'Your id of the conversion that is taken back; it may arrive later.' })
+  @Text(255)
+  external_id!: string;
+}
+
+/** By something else: exactly one of receipt_id, order_id, click_id, customer_id, email. */
+export class ReversalBody extends ReversalWhat {
+  // Described in `ReversalByIdBody`, where it is needed.
+  @Optional() @Text(255, 0) external_id?: string | null;
+  @ApiPropertyOptional({ format: 'uuid', description: 'The receipt of the conversion.' })
+  @Optional()
+  @Matches(UUID_OR_EMPTY, { message: 'receipt_id must be a UUID in small letters' })
+  receipt_id?: string | null;
+  @ApiPropertyOptional({ maxLength: 255, description: 'All conversions of the order, those that arrive later too.' })
+  @Optional()
+  @Text(255, 0)
+  order_id?: string | null;
+  @ApiPropertyOptional({ maxLength: 255, description: 'All conversions of the click, those that arrive within a day too.' })
+  @Optional()
+  @Text(255, 0)
+  click_id?: string | null;
+  @ApiPropertyOptional({ maxLength: 128, description: 'With click_id: only conversions of this event or type.' })
+  @Optional()
+  @Text(128, 0)
+  event?: string | null;
+  @ApiPropertyOptional({ maxLength: 255, description: 'All conversions of the customer that were received.' })
+  @Optional()
+  @Text(255, 0)
+  customer_id?: string | null;
+  @ApiPropertyOptional({ description: 'All conversions under the address that were received; needs confirm. Hashed on arrival.' })
+  @Optional()
+  @Text(320, 0)
+  @IsEmail()
+  email?: string | null;
 }
 
 export class VerificationBody {

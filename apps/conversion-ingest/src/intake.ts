@@ -11,6 +11,7 @@ import {
   claimVerification,
   type Reception,
   type Refusal,
+  type ReversalAsked,
   type Unreadable,
   unstorableIn,
 } from './domain';
@@ -37,9 +38,6 @@ export interface Manner {
   readonly isLoose?: boolean;
 }
 
-/** Most facts of one request that wait for a transaction at once: a batch leaves room for others. */
-const WAVE_MAX = 200;
-
 /** What became of a fact. A refusal names its receipt too, where it could be stored. */
 export type Told =
   | { readonly kind: 'accepted' | 'duplicate' | 'validated'; readonly receiptId: string; readonly answer: Answer }
@@ -63,11 +61,8 @@ export class Intake {
   constructor(private readonly parts: IntakeParts) {}
 
   /** In the order in which they were posted; a bad one never fails its neighbours. */
-  async takeAll(caller: Caller, posted: readonly Posted[], manner: Manner): Promise<Told[]> {
-    const told: Told[] = [];
-    for (let at = 0; at < posted.length; at += WAVE_MAX)
-      told.push(...(await Promise.all(posted.slice(at, at + WAVE_MAX).map((one) => this.take(caller, one, manner)))));
-    return told;
+  takeAll(caller: Caller, posted: readonly Posted[], manner: Manner): Promise<Told[]> {
+    return Promise.all(posted.map((one) => this.take(caller, one, manner)));
   }
 
   /** A request of which no fact could be read at all: it has a receipt like any refusal. */
@@ -85,17 +80,18 @@ export class Intake {
       const claim = read.kind === 'touch' ? claimTouch(read.body, reception) : this.claim(caller, read, reception);
       if (claim.kind === 'unreadable') return await this.refuse(posted, reception, refused(claim.refusal), manner);
       if (claim.kind === 'touch') return told(await this.submit({ touch: claim, traceparent: manner.traceparent }), '');
-      return told(await this.submit({ claim, ...manner }), claim.receiptId);
+      const validateOnly = manner.validateOnly === true || (claim.kind === 'reversals' && claim.dryRun);
+      return told(await this.submit({ claim, ...manner, validateOnly }), claim.receiptId);
     } catch (error) {
       return { kind: 'rejected', receiptId: null, problem: problemOf(error) };
     }
   }
 
   private claim(caller: Caller, { kind, body }: Exclude<Read, { kind: 'touch' }>, reception: Reception): Claim | Unreadable {
-    if (kind === 'reversal') return claimReversal(body, reception);
     if (kind === 'verification') return claimVerification(body, reception);
     const { email, ...asked } = body;
     const named = { ...asked, emailHash: emailHash(this.parts.emailHashKey, caller.tenantId, email) };
+    if (kind === 'reversal') return claimReversal(named as ReversalAsked, reception);
     return kind === 'identity' ? claimIdentity(named, reception) : claimConversion(named as never, reception);
   }
 
@@ -160,8 +156,8 @@ function withReceipt(problem: Problem, receiptId: string | null): Rejected {
 const scopeMissing = (kind: PostedKind, scope: Scope): Problem =>
   new Problem('scope_missing', `This brings ${/^[aeiou]/.test(kind) ? 'an' : 'a'} ${kind}, which needs the scope ${scope}.`);
 
-const refused = ({ code, detail = REASON_CODES[code].help, field }: Refusal): Problem =>
-  new Problem(code, detail, field === undefined ? {} : { errors: [{ field, problem: detail }] });
+const refused = ({ code, detail = REASON_CODES[code].help, field, extra = {} }: Refusal): Problem =>
+  new Problem(code, detail, { extra, ...(field === undefined ? {} : { errors: [{ field, problem: detail }] }) });
 
 function externalIdIn(body: unknown): string | null {
   const id = (body as { external_id?: unknown } | null)?.external_id;

@@ -71,6 +71,16 @@ describe('every answer', () => {
       call('/v1/reversals', { external_id: 'reversed', currency: 'USD' })
     ),
     amount_invalid: () => convert({ amount_minor: 1.5 }),
+    confirm_needed: async () => (
+      await convert({ external_id: 'by-mail', email: 'a@b' }),
+      call('/v1/reversals', { email: 'a@b' }, { replica: 1 })
+    ),
+    reversal_unknown: () => call('/v1/reversals', { receipt_id: randomUUID() }),
+    line_unknown: async () => (
+      await convert({ external_id: 'no-lines' }),
+      call('/v1/reversals', { external_id: 'no-lines', line_items: [{ sku: 'x' }] })
+    ),
+    selection_too_large: async () => (await manyOf(acme.tenantId, 2_001), call('/v1/reversals', { customer_id: 'of-many', confirm: true })),
     reversal_id_missing: () => call('/v1/reversals', { external_id: 'reversed', amount_minor: 1 }),
     identifiers_missing: () => call('/v1/identities', { customer_id: 'c' }),
     self_referral: () => convert({ customer_id: 'sharer', click_id: clickOf(acme.tenantId, 77) }),
@@ -83,8 +93,21 @@ describe('every answer', () => {
     scope_missing: () => convert({}, { key: readOnly }),
     not_found: () => call('/v1/receipts/not-one', undefined),
   };
+  /** As many conversions as one request may not take back, past the door: they are there, and were never sent. */
+  const manyOf = (tenantId: string, count: number) =>
+    world.rows(
+      `INSERT INTO facts (tenant_id, fact_id, kind, receipt_id, external_id, body_hash, answer, data, received_at)
+       SELECT $1::uuid, md5('fact' || n)::uuid, 'conversion', md5('receipt' || n)::uuid, 'many-' || n, md5('')::uuid, '{}', '{"customerId":"of-many","test":false}', now()
+       FROM generate_series(1, $2::int) AS n ON CONFLICT DO NOTHING`,
+      tenantId,
+      count,
+    );
   const countRows = async () =>
-    (await world.rows('SELECT (SELECT count(*)::int FROM facts) AS facts, (SELECT count(*)::int FROM outbox) AS outbox'))[0] as {
+    (
+      await world.rows(
+        `SELECT (SELECT count(*)::int FROM facts WHERE data->>'customerId' IS DISTINCT FROM 'of-many') AS facts, (SELECT count(*)::int FROM outbox) AS outbox`,
+      )
+    )[0] as {
       facts: number;
       outbox: number;
     };
@@ -138,7 +161,7 @@ describe('every answer', () => {
         metadata: { a: 'b' },
         sub_ids: {},
       }),
-      '/v1/reversals': { external_id: 'x', reversal_id: 'r', amount_minor: 1, currency: 'EUR', reason: 'none', occurred_at },
+      '/v1/reversals': { external_id: 'x', reversal_id: 'r', amount_minor: 1, currency: 'EUR', reason: 'none', occurred_at, confirm: true },
       '/v1/identities': { click_id: acme.click, customer_id: 'c', email: 'a@b', visitor_id: 'v' },
       '/v1/verifications': { external_id: 'x', occurred_at },
     };

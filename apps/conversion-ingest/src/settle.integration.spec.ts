@@ -6,6 +6,7 @@ import { randomUUID } from 'node:crypto';
 import { type Claim, claimConversion, claimIdentity, claimReversal, claimVerification } from './domain';
 import { factStore } from './fact.store';
 import { rejectionStore } from './rejection.store';
+import { selections } from './selection.store';
 import { type PendingClaim, settleWith } from './settle';
 import { touchStore } from './touch.store';
 
@@ -28,6 +29,7 @@ describe('a group', () => {
     settleWith({
       database,
       facts: factStore,
+      selections,
       rejections: rejectionStore,
       touches: touchStore,
       seen: nothingSeen,
@@ -190,6 +192,7 @@ describe('a group', () => {
     const first = settleWith({
       database,
       facts: slowFacts,
+      selections,
       rejections: rejectionStore,
       touches: touchStore,
       seen: nothingSeen,

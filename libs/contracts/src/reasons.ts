@@ -25,6 +25,19 @@ export const REASON_CODES = {
   currency_mismatch: { status: 422, help: 'A reversal must be in the currency of its conversion.' },
   amount_invalid: { status: 422, help: 'Send amount_minor as a whole number of minor units, zero or more.' },
   reversal_id_missing: { status: 422, help: 'A partial reversal needs reversal_id, so that a repeat can be told from a second refund.' },
+  confirm_needed: {
+    status: 422,
+    help: 'This takes back more than may go unconfirmed; the numbers are in would_take_back. Send it again with "confirm": true.',
+  },
+  reversal_unknown: {
+    status: 422,
+    help: 'Nothing that was received is meant by this. Look at the id, or name order_id, which may arrive later.',
+  },
+  line_unknown: { status: 422, help: 'The conversion has no line of this sku. Name line items as the conversion did.' },
+  selection_too_large: {
+    status: 422,
+    help: 'More than 2,000 conversions would be taken back in one request. Take them back order by order.',
+  },
   identifiers_missing: { status: 422, help: 'Name at least two identifiers.' },
   idempotency_key_invalid: {
     status: 400,

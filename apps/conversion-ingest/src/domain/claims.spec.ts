@@ -56,6 +56,7 @@ const readable = <C extends Claim>(claim: C | Unreadable): C => {
 };
 const codeOf = (claim: Claim | Unreadable, known = none): string => {
   if (claim.kind === 'unreadable') return claim.refusal.code;
+  if (claim.kind === 'reversals') throw new Error('a selection is judged beside what it selects');
   const judgement = judge(claim, known);
   return judgement.kind === 'refused' ? judgement.refusal.code : 'accepted';
 };

@@ -15,6 +15,7 @@ import { gunzip, inflate } from 'node:zlib';
 import { type FactRequest, type FactRoutes, tell } from '../answered';
 import { readIdempotencyKey } from '../idempotency-key';
 import type { Intake, Told } from '../intake';
+import { takeMany } from '../many';
 import type { Posted, PostedKind } from '../posted';
 import {
   isPassing,
@@ -143,11 +144,14 @@ async function taken(parts: DoorParts, door: Door, route: DoorRoute, { caller, r
   }
   await charge(posted.length - 1);
   const idempotencyKey = posted.length === 1 ? readIdempotencyKey(read.headers['idempotency-key']) : null;
-  const told = await intake.takeAll(caller, posted, { ...manner, idempotencyKey });
+  const told =
+    posted.length > 1
+      ? await takeMany(intake, caller, posted, manner)
+      : await intake.takeAll(caller, posted, { ...manner, idempotencyKey });
   // Where a fact could not be stored for now the whole request comes again, and this with it.
   if (!route.joins || retry(told)) return told;
   const follows = await follow(caller, door.name, posted, route.joins(read, settings));
-  return [...told, ...(await intake.takeAll(caller, follows, manner))];
+  return [...told, ...(await takeMany(intake, caller, follows, manner))];
 }
 
 /** What a passing failure says about when to come again stands in our headers, whatever the dialect's answer looks like. */
