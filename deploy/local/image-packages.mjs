@@ -10,6 +10,9 @@ const NEVER_OPENED = /\.(d\.[cm]?ts|[cm]?js\.map|md|markdown|tsbuildinfo)$|^(tes
 const KEPT = {
   '@ip-location-db/asn': /^(asn-ipv4-num|asn-ipv6)\.csv$/,
   '@ip-location-db/geo-whois-asn-country-mmdb': /^geo-whois-asn-country\.mmdb$/,
+  // Node 24 takes the one for any version; the base image has glibc.
+  '@lmdb/lmdb-linux-x64': /^(index\.js|node\.napi\.glibc\.node)$/,
+  '@lmdb/lmdb-linux-arm64': /^(index\.js|node\.napi\.glibc\.node)$/,
   '@prisma/client/runtime': /^(client|index-browser)\.js$|^query_compiler_(small|fast)_bg\.postgresql\.(wasm-base64\.)?js$/,
   'fs-native-extensions/prebuilds': /^linux-/,
   // A page to try the API is not served.
