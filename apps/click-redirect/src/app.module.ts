@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { parseClickIdKeys } from '@baton/contracts';
 import { addMetricsSource, type Composition, type Context, counter, gauge, type Part } from '@baton/platform';
+import { Answers } from './answers';
 import { AppLinksController } from './app-links.controller';
 import { ClickCounts } from './caps/click-counts';
 import { openCatalogReader } from './catalog/catalog.reader';
@@ -84,7 +85,7 @@ export async function compose(context: Context<Env>): Promise<Composition> {
     counts,
     now,
     log,
-    redirects: new Tally('baton_redirects_total', 'Answers to visitors of links, by what they were', 'outcome'),
+    answers: new Answers(new Tally('baton_redirects_total', 'Answers to visitors of links, by what they were', 'outcome')),
     shed: new Tally(
       'baton_clicks_shed_total',
       'Visitors sent on without a click id, because the click could not be kept, by reason',

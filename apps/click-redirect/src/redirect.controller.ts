@@ -1,15 +1,14 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { randomUUID } from 'node:crypto';
-import { givenTraceparent, histogram, type Log, Problem, problemBody } from '@baton/platform';
+import { givenTraceparent, type Log, Problem } from '@baton/platform';
+import type { Answers } from './answers';
 import type { ClickCounts } from './caps/click-counts';
 import type { CatalogDomain, CatalogLink, CatalogReader, Found } from './catalog/catalog.reader';
 import { type Address, networkOf } from './domain/address';
 import { clickText, landingText, linkText, placeText } from './domain/click';
-import { decide, type Decision, type Refusal } from './domain/decision';
+import { decide, type Decision } from './domain/decision';
 import { type Landing, type MacroValues, render } from './domain/landing';
 import { mergedSubIds, NOTHING_PASSED, type Passed, readQuery } from './domain/query';
 import { type Agent, isPrefetch, languageOf, referrerHostOf, visitorIdIn } from './domain/visitor';
-import { appOsOf, storePage } from './domain/store-page';
 import { bucketOf, visitorKeyOf } from './domain/visitor-key';
 import type { Place, PlaceStore } from './place.store';
 import type { Seal } from './seal';
@@ -26,7 +25,7 @@ export interface RedirectOptions {
   readonly counts: ClickCounts;
   readonly now: () => number;
   readonly log: Log;
-  readonly redirects: Tally;
+  readonly answers: Answers;
   readonly shed: Tally;
 }
 
@@ -51,7 +50,6 @@ interface Visit {
 
 const PREFIX = '/r/';
 const NOWHERE: Place = { country: null, asn: null, hosting: false, vpn: false };
-const COOKIE_TAIL = '; Path=/; Max-Age=34164000; HttpOnly; Secure; SameSite=Lax';
 const CLICK_KIND = 0;
 
 /** `GET /r/:slug`, and `/:slug` under a tenant's own domain, answered before the framework. */
@@ -60,7 +58,6 @@ export class RedirectController {
   private readonly landingTexts = new WeakMap<Landing, string>();
   private readonly placeTexts = new WeakMap<Place, string>();
   private instant = { atMs: 0, text: new Date(0).toISOString() };
-  private readonly seconds = histogram('baton_redirect_seconds', 'Time from a request for a link to its answer');
 
   constructor(private readonly options: RedirectOptions) {}
 
@@ -73,16 +70,16 @@ export class RedirectController {
     const { catalog } = this.options;
     try {
       const domain = this.domainOf(request.headers.host);
-      if (domain && path === '/') return this.root(response, domain);
+      if (domain && path === '/') return this.options.answers.root(response, domain);
       const slug = slugIn(path, domain !== undefined);
       if (slug === null) return false;
       const atMs = this.options.now();
       const found = catalog.isLoaded ? catalog.find(slug, atMs, domain?.tenantId) : undefined;
       if (found) this.visit(request, response, found, domain, atMs);
-      else if (!catalog.isLoaded) this.notLoaded(response);
+      else if (!catalog.isLoaded) this.options.answers.notLoaded(response);
       // Under a tenant's own domain other paths may be other routes.
       else if (!path.startsWith(PREFIX)) return false;
-      else this.unknown(response, 'link_unknown');
+      else this.options.answers.unknown(response, 'link_unknown');
     } catch (error) {
       this.fail(response, error);
     }
@@ -92,7 +89,7 @@ export class RedirectController {
   private fail(response: ServerResponse, error: unknown): void {
     this.options.log.error({ err: error }, 'a visitor could not be answered');
     if (response.headersSent) response.destroy();
-    else this.refuse(response, new Problem('internal', 'This is our fault. Try again in a moment.'), 'internal');
+    else this.options.answers.refuse(response, new Problem('internal', 'This is our fault. Try again in a moment.'), 'internal');
   }
 
   private visit(request: IncomingMessage, response: ServerResponse, found: Found, domain: CatalogDomain | undefined, atMs: number): void {
@@ -106,24 +103,24 @@ export class RedirectController {
   }
 
   private carryOut(visit: Visit, decision: Decision): void {
-    if (decision.kind === 'refused') return this.unknown(visit.response, decision.reason);
-    if (decision.kind === 'fallback') return this.send(visit, decision.url, 'fallback', false);
+    if (decision.kind === 'refused') return this.options.answers.unknown(visit.response, decision.reason);
+    if (decision.kind === 'fallback') return this.options.answers.send(visit, decision.url, 'fallback', false);
     const { landing } = decision;
     const values = landing.needsValues ? valuesOf(visit) : NO_VALUES;
     const plain = render(landing, values, null);
     if (visit.request.method === 'HEAD') {
       // Nobody has followed the link, so nobody waits for the record.
       this.record(visit, landing, plain, true, () => undefined);
-      return this.send(visit, plain, 'head', false);
+      return this.options.answers.send(visit, plain, 'head', false);
     }
     this.record(visit, landing, plain, false, (clickId, shed) => {
       try {
         if (clickId === null) {
           this.options.shed.add(shed ?? 'internal');
-          return this.send(visit, plain, 'shed', false);
+          return this.options.answers.send(visit, plain, 'shed', false);
         }
         const url = render(landing, values, clickId);
-        if (!this.openApp(visit, url, clickId)) this.send(visit, url, 'click', visit.isNewVisitor);
+        if (!this.options.answers.openApp(visit, url, clickId)) this.options.answers.send(visit, url, 'click', visit.isNewVisitor);
       } catch (error) {
         // The disk answers later than `front` returns: nobody else would answer the visitor.
         this.fail(visit.response, error);
@@ -242,76 +239,8 @@ export class RedirectController {
     const domain = this.options.catalog.domain((portAt < 0 ? host : host.slice(0, portAt)).toLowerCase());
     return domain?.state === 'active' ? domain : undefined;
   }
-
-  private root(response: ServerResponse, domain: CatalogDomain): boolean {
-    if (domain.rootUrl === null) return false;
-    this.options.redirects.add('root');
-    response.writeHead(302, ['Location', domain.rootUrl, ...COMMON_HEADERS]);
-    response.end();
-    return true;
-  }
-
-  private send({ response, visitorId, startedMs }: Visit, url: string, outcome: string, setsCookie: boolean): void {
-    this.options.redirects.add(outcome);
-    const headers = setsCookie
-      ? ['Location', url, ...COMMON_HEADERS, 'Set-Cookie', `baton_vid=${visitorId}${COOKIE_TAIL}`]
-      : ['Location', url, ...COMMON_HEADERS];
-    response.writeHead(302, headers);
-    response.end();
-    this.seconds.observe((performance.now() - startedMs) / 1000);
-  }
-
-  /** A phone whose app opens this link gets a page that tries the app, then its store. False: the visitor is sent on as others are. */
-  private openApp({ response, found, agent, visitorId, isNewVisitor }: Visit, landingUrl: string, clickId: string): boolean {
-    const { plan, terms } = found;
-    const os = plan.deepLink === null ? null : appOsOf(agent);
-    if (plan.deepLink === null || os === null || !terms) return false;
-    const { landingParam, appStores: stores } = terms;
-    const { html, headers } = storePage({ os, deepLink: plan.deepLink, landingUrl, clickId, landingParam, utm: plan.utm, stores });
-    this.options.redirects.add('app');
-    response.writeHead(200, {
-      ...SAFE_HEADERS,
-      ...headers,
-      ...(isNewVisitor ? { 'Set-Cookie': `baton_vid=${visitorId}${COOKIE_TAIL}` } : {}),
-      'Content-Length': Buffer.byteLength(html),
-    });
-    response.end(html);
-    return true;
-  }
-
-  private notLoaded(response: ServerResponse): void {
-    const problem = new Problem('unavailable', 'The links are still being read. Try again in a moment.', {
-      headers: { 'Retry-After': '2' },
-    });
-    this.refuse(response, problem, 'not_loaded');
-  }
-
-  private unknown(response: ServerResponse, reason: Refusal): void {
-    this.refuse(response, new Problem('not_found', 'This link leads nowhere (any more).', { extra: { reason } }), reason);
-  }
-
-  private refuse(response: ServerResponse, problem: Problem, outcome: string): void {
-    this.options.redirects.add(outcome);
-    const requestId = randomUUID();
-    const body = JSON.stringify(problemBody(problem, requestId));
-    response.writeHead(problem.status, {
-      ...SAFE_HEADERS,
-      ...problem.more.headers,
-      'X-Request-Id': requestId,
-      'Content-Type': 'application/problem+json; charset=utf-8',
-      'Content-Length': Buffer.byteLength(body),
-    });
-    response.end(body);
-  }
 }
 
-const SAFE_HEADERS = {
-  'Cache-Control': 'no-store',
-  // The advertiser learns which site the visitor came from, not which page.
-  'Referrer-Policy': 'strict-origin-when-cross-origin',
-  'X-Robots-Tag': 'noindex',
-};
-const COMMON_HEADERS = [...Object.entries(SAFE_HEADERS).flat(), 'Content-Length', '0'];
 const SLUG_TAIL = /^[^/]+$/;
 
 function slugIn(path: string, isOwnDomain: boolean): string | null {

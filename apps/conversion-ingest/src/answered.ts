@@ -30,6 +30,9 @@ export function tell(request: FactRequest, reply: Reply, told: readonly Told[]):
   );
   reply.header('Baton-Reason', shared(reasonOf));
   if (told.length === 1 && first.receiptId && first.kind !== 'validated') reply.header('Baton-Receipt', first.receiptId);
+  const dropped =
+    told.length === 1 && first.kind !== 'rejected' ? ((first.answer['dropped_evidence'] as readonly string[] | undefined) ?? []) : [];
+  if (dropped.length > 0) reply.header('Baton-Dropped-Evidence', dropped.join(', '));
   if (told.every(({ kind }) => kind === 'duplicate')) reply.header('Baton-Replayed', 'true');
 }
 

@@ -109,7 +109,7 @@ export function compose({ service, env, log, fatal }: Context<Env>): Composition
     status: () => ({ consumer: consumer.unready() ?? 'joined' }),
     routes: (http) => {
       countAnswers(http, log, routes);
-      mountDoors(http, loadDoors(), { keys, intake, routes, settingsOf: async () => ({}) });
+      mountDoors(http, loadDoors(), { keys, intake, routes, log, settingsOf: async () => ({}) });
     },
     openApi: {
       title: 'Baton conversion ingest',

@@ -29,6 +29,13 @@ interface Lane<T, R> {
   collecting: NodeJS.Timeout | null;
 }
 
+const full = (code: 'over_quota' | 'unavailable'): Problem =>
+  new Problem(
+    code,
+    `${code === 'over_quota' ? 'More of your requests' : 'More requests'} are waiting than can be stored soon. Nothing was stored; try again.`,
+    { headers: { 'Retry-After': '1' } },
+  );
+
 /** What became of each item of a group, in its order. */
 export type Settle<T, R> = (key: string, items: readonly T[]) => Promise<readonly (R | Error)[]>;
 
@@ -56,14 +63,9 @@ export class Groups<T, R> implements Part {
   submit(key: string, item: T): Promise<R> {
     if (this.closing) return Promise.reject(new InfrastructureError('ingest', 'closing', new Error('this process is stopping')));
     const lane = this.laneOf(key);
-    if (this.waiting >= this.limits.waitingMax || lane.waiting.length >= this.limits.waitingOfKeyMax) {
-      return Promise.reject(
-        new Problem('over_quota', 'More requests are waiting than can be stored soon. Nothing was stored; try again.', {
-          status: 503,
-          headers: { 'Retry-After': '1' },
-        }),
-      );
-    }
+    // One who sends too much is told so; when all together do, it is nobody's fault but ours.
+    if (lane.waiting.length >= this.limits.waitingOfKeyMax) return Promise.reject(full('over_quota'));
+    if (this.waiting >= this.limits.waitingMax) return Promise.reject(full('unavailable'));
     return new Promise<R>((resolve, reject) => {
       const entry: Entry<T, R> = { item, resolve, reject, timer: setTimeout(() => this.giveUp(lane, entry), this.limits.waitMaxMs) };
       lane.waiting.push(entry);

@@ -1,4 +1,4 @@
-import { type ClickIdKeys, REASON_CODES, type ReasonCode } from '@baton/contracts';
+import { type ClickIdKeys, REASON_CODES, type ReasonCode, type Scope } from '@baton/contracts';
 import { type Caller, Problem, problemOf } from '@baton/platform';
 import { randomUUID } from 'node:crypto';
 import {
@@ -14,7 +14,7 @@ import {
 } from './domain';
 import { emailHash } from './email-hash';
 import type { Groups } from './groups';
-import { type Posted, type Read, readPosted } from './posted';
+import { type Posted, type PostedKind, type Read, readPosted } from './posted';
 import type { Outcome, Pending } from './settle';
 
 export interface IntakeParts {
@@ -38,7 +38,12 @@ export type Told =
   | { readonly kind: 'accepted' | 'duplicate' | 'validated'; readonly receiptId: string; readonly answer: Answer }
   | { readonly kind: 'rejected'; readonly receiptId: string | null; readonly problem: Problem };
 
+type Rejected = Extract<Told, { kind: 'rejected' }>;
+
 export const reasonOf = (told: Told): ReasonCode => (told.kind === 'rejected' ? told.problem.code : told.kind);
+
+/** What a key must be allowed to do for each kind of fact, whatever the route that brings it. */
+const SCOPE_OF: Record<PostedKind, Scope> = { conversion: 'conversions:write', reversal: 'reversals:write', identity: 'identities:write' };
 
 /** The one way in, whatever the door: body -> claim -> group -> verdict. Never throws: what went wrong is a verdict too. */
 export class Intake {
@@ -49,9 +54,16 @@ export class Intake {
     return Promise.all(posted.map((one) => this.take(caller, one, manner)));
   }
 
+  /** A request of which no fact could be read at all: it has a receipt like any refusal. */
+  async unread(caller: Caller, kind: PostedKind, problem: Problem, manner: Manner): Promise<Problem> {
+    return (await this.refuse({ kind, body: null }, this.reception(caller, manner), problem)).problem;
+  }
+
   async take(caller: Caller, posted: Posted, manner: Manner): Promise<Told> {
-    const reception = this.reception(caller, manner);
+    const reception = this.reception(caller, manner, posted.test);
     try {
+      const scope = SCOPE_OF[posted.kind];
+      if (!caller.scopes.includes(scope)) return await this.refuse(posted, reception, scopeMissing(posted.kind, scope));
       const read = readPosted(posted);
       if (read instanceof Problem) return await this.refuse(posted, reception, read);
       const claim = this.claim(caller, read, reception);
@@ -75,7 +87,7 @@ export class Intake {
   }
 
   /** What nobody can read has a receipt too, so that its sender can be told later what was wrong. */
-  private async refuse({ kind, body }: Posted, reception: Reception, problem: Problem): Promise<Told> {
+  private async refuse({ kind, body }: Posted, reception: Reception, problem: Problem): Promise<Rejected> {
     const { tenantId, receiptId, receivedAtMs, door } = reception;
     const rejection = {
       tenantId,
@@ -94,10 +106,10 @@ export class Intake {
     return withReceipt(problem, outcome.kind === 'refused' ? outcome.receiptId : receiptId);
   }
 
-  private reception(caller: Caller, { door }: Manner): Reception {
+  private reception(caller: Caller, { door }: Manner, test = false): Reception {
     return {
       tenantId: caller.tenantId,
-      test: caller.test,
+      test: caller.test || test,
       keyProgramId: caller.programId ?? null,
       receiptId: randomUUID(),
       receivedAtMs: Date.now(),
@@ -114,7 +126,7 @@ function told(outcome: Outcome, receiptId: string): Told {
   return { kind: outcome.kind, receiptId: outcome.receiptId, answer: outcome.answer };
 }
 
-function withReceipt(problem: Problem, receiptId: string | null): Told {
+function withReceipt(problem: Problem, receiptId: string | null): Rejected {
   if (receiptId === null) return { kind: 'rejected', receiptId, problem };
   const { headers, extra, ...more } = problem.more;
   const named = new Problem(problem.code, problem.detail, {
@@ -124,6 +136,9 @@ function withReceipt(problem: Problem, receiptId: string | null): Told {
   });
   return { kind: 'rejected', receiptId, problem: named };
 }
+
+const scopeMissing = (kind: PostedKind, scope: Scope): Problem =>
+  new Problem('scope_missing', `This brings ${/^[aeiou]/.test(kind) ? 'an' : 'a'} ${kind}, which needs the scope ${scope}.`);
 
 const refused = ({ code, detail = REASON_CODES[code].help, field }: Refusal): Problem =>
   new Problem(code, detail, field === undefined ? {} : { errors: [{ field, problem: detail }] });

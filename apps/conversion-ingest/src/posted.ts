@@ -8,6 +8,8 @@ import { unstorableIn } from './domain';
 export interface Posted {
   readonly kind: PostedKind;
   readonly body: unknown;
+  /** The dialect itself says that it is a trial: stored as from a test key. */
+  readonly test?: boolean;
 }
 
 const BODIES = { conversion: ConversionBody, reversal: ReversalBody, identity: IdentityBody } as const;

@@ -43,7 +43,7 @@ describe('docs/events', () => {
         .map((target) => `${name}: ${target}`),
     );
     expect(dead).toEqual([]);
-    expect(pages.length).toBe(TOPIC_SPECS.filter((spec) => spec.isPublic).length + 1);
+    expect(pages.length).toBe(TOPIC_SPECS.filter((spec) => spec.isPublic).length + 2);
   });
 });
 

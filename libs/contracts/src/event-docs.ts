@@ -1,4 +1,5 @@
 import { allContracts, encode, type EventContract } from './define';
+import { REASON_CODES, VERDICTS } from './reasons';
 import { TOPIC_SPECS, type TopicSpec } from './topics';
 
 const GENERATED = '<!-- Generated from libs/contracts by `npm run baton -- events write`. Do not edit. -->';
@@ -20,6 +21,7 @@ export function eventDocs(): Map<string, string> {
   for (const spec of publicSpecs) files.set(`${spec.topic}.md`, topicPage(spec));
   files.set('asyncapi.json', json(asyncApi(publicSpecs)));
   files.set('README.md', index(publicSpecs));
+  files.set('reasons.md', reasonsPage());
   return files;
 }
 
@@ -38,6 +40,20 @@ const json = (value: unknown): string => `${JSON.stringify(value, null, 2)}\n`;
 const contractsOf = (spec: TopicSpec): EventContract[] => allContracts().filter((contract) => contract.topic === spec.topic);
 const retention = (spec: TopicSpec): string =>
   spec.retentionMs < 0 ? 'for ever, compacted by key' : `${spec.retentionMs / 86_400_000} days`;
+
+function reasonsPage(): string {
+  const rows = Object.entries(REASON_CODES).map(([code, { status, help }]) => `| \`${code}\` | ${status} | ${help} |`);
+  return `${GENERATED}
+# Reason codes
+
+Every answer of an HTTP edge carries one of these, and no other: in the header \`Baton-Reason\`, and of a problem (RFC 9457) in \`code\`. The header
+\`Baton-Verdict\` is one of ${VERDICTS.map((verdict) => `\`${verdict}\``).join(', ')}; of several facts that fared differently \`mixed\`. A dialect's door has the dialect's own status and body, and the same headers.
+
+| code | status | what it means, and what to do |
+|---|---|---|
+${rows.join('\n')}
+`;
+}
 
 function topicPage(spec: TopicSpec): string {
   const contracts = contractsOf(spec);

@@ -4,6 +4,7 @@ import {
   BODY_MAX_BYTES,
   type Caller,
   type Http,
+  type Log,
   parseBody,
   Problem,
   problemOf,
@@ -13,7 +14,8 @@ import { promisify } from 'node:util';
 import { gunzip, inflate } from 'node:zlib';
 import { type FactRequest, type FactRoutes, tell } from '../answered';
 import { readIdempotencyKey } from '../idempotency-key';
-import type { Intake } from '../intake';
+import type { Intake, Told } from '../intake';
+import type { Posted, PostedKind } from '../posted';
 import { isPassing, type Door, type DoorAnswer, type DoorRequest, type DoorRoute, type DoorSettings } from './door';
 
 export interface DoorParts {
@@ -23,9 +25,12 @@ export interface DoorParts {
   readonly settingsOf: (caller: Caller, door: string) => Promise<DoorSettings>;
   /** The routes that are counted. */
   readonly routes: FactRoutes;
+  readonly log: Log;
 }
 
 const UNPACK = { gzip: promisify(gunzip), 'x-gzip': promisify(gunzip), deflate: promisify(inflate) } as const;
+/** Of which kind a refusal is where nothing could be read. */
+const KIND_OF: Readonly<Record<string, PostedKind>> = { 'reversals:write': 'reversal', 'identities:write': 'identity' };
 /** Batches are as large as safety allows; of keys, so many as fit. */
 const KEYS_PER_KB = 32;
 
@@ -36,6 +41,8 @@ type Request = FactRequest & {
   readonly body: unknown;
   readonly params: unknown;
   caller?: Caller;
+  /** As it was sent. */
+  contentType?: string | string[] | undefined;
 };
 
 /** The dialects beside our own API: their paths, their credentials, any content type, packed or not. */
@@ -51,6 +58,13 @@ export function mountDoors(http: Http, doors: readonly Door[], parts: DoorParts)
         { parseAs: 'buffer' },
         (_request: unknown, body: unknown, done: (error: null, body: unknown) => void) => done(null, body),
       );
+      // Fastify reads the type before any parser is asked, and refuses what it cannot read; senders write anything there.
+      scope.addHook('onRequest', (request, _reply, done) => {
+        const asked = request as unknown as Request;
+        asked.contentType = asked.headers['content-type'];
+        asked.headers['content-type'] = 'application/octet-stream';
+        done();
+      });
       for (const door of doors) for (const route of door.routes) mount(scope, door, route, parts);
     });
 }
@@ -69,17 +83,12 @@ function mount(scope: Scope, door: Door, route: DoorRoute, parts: DoorParts): vo
       let read: DoorRequest = bare(asked);
       try {
         read = await unpacked(asked, bodyMaxBytes);
-        const caller = await admitKey(parts.keys, route.keyOf(read), route.scope);
-        asked.caller = caller;
-        const posted = route.read(read, await parts.settingsOf(caller, door.name));
-        const told = await parts.intake.takeAll(caller, posted, {
-          door: door.name,
-          traceparent: traceparentOf(asked.headers),
-          idempotencyKey: posted.length === 1 ? readIdempotencyKey(asked.headers['idempotency-key']) : null,
-        });
+        asked.caller = await admitKey(parts.keys, route.keyOf(read), route.scope);
+        const told = await taken(parts, door, route, { caller: asked.caller, read });
         tell(asked, reply as never, told);
         await send(reply, route.answer(told, read), retry(told));
       } catch (error) {
+        if (problemOf(error).code === 'internal') parts.log.error({ err: error, door: door.name, requestId: asked.id }, 'request failed');
         await send(reply, refusal(route, error, read), problemOf(error));
       }
       return reply;
@@ -87,8 +96,27 @@ function mount(scope: Scope, door: Door, route: DoorRoute, parts: DoorParts): vo
   });
 }
 
+interface Asked {
+  readonly caller: Caller;
+  readonly read: DoorRequest;
+}
+
+/** What became of the facts of a request. What cannot be read as any is thrown, with the receipt under which its sender finds it again. */
+async function taken({ intake, settingsOf }: DoorParts, door: Door, route: DoorRoute, { caller, read }: Asked): Promise<readonly Told[]> {
+  const manner = { door: door.name, traceparent: traceparentOf(read.headers) };
+  const settings = await settingsOf(caller, door.name);
+  let posted: readonly Posted[];
+  try {
+    posted = route.read(read, settings);
+  } catch (error) {
+    throw error instanceof Problem ? await intake.unread(caller, KIND_OF[route.scope] ?? 'conversion', error, manner) : error;
+  }
+  const idempotencyKey = posted.length === 1 ? readIdempotencyKey(read.headers['idempotency-key']) : null;
+  return intake.takeAll(caller, posted, { ...manner, idempotencyKey });
+}
+
 /** What a passing failure says about when to come again stands in our headers, whatever the dialect's answer looks like. */
-const retry = (told: Awaited<ReturnType<Intake['takeAll']>>): Problem | undefined =>
+const retry = (told: readonly Told[]): Problem | undefined =>
   told.flatMap((one) => (one.kind === 'rejected' && isPassing(one.problem.code) ? [one.problem] : []))[0];
 
 function refusal(route: DoorRoute, error: unknown, request: DoorRequest): DoorAnswer {
@@ -97,7 +125,7 @@ function refusal(route: DoorRoute, error: unknown, request: DoorRequest): DoorAn
   return {
     status,
     ...(body === undefined ? {} : { body }),
-    headers: { 'Baton-Verdict': 'rejected', 'Baton-Reason': problem.code, ...headers },
+    headers: { ...problem.more.headers, 'Baton-Verdict': 'rejected', 'Baton-Reason': problem.code, ...headers },
   };
 }
 
@@ -138,7 +166,7 @@ async function unpacked(request: Request, maxBytes: number): Promise<DoorRequest
   }
 }
 
-function requestOf({ method, url, headers, params }: Request, raw: Buffer, maxBytes: number): DoorRequest {
+function requestOf({ method, url, headers, params, contentType }: Request, raw: Buffer, maxBytes: number): DoorRequest {
   const mark = url.indexOf('?');
   let parsed: Record<string, unknown> | undefined;
   return {
@@ -146,7 +174,9 @@ function requestOf({ method, url, headers, params }: Request, raw: Buffer, maxBy
     path: mark < 0 ? url : url.slice(0, mark),
     params: params as Record<string, string>,
     query: new URLSearchParams(mark < 0 ? '' : url.slice(mark + 1)),
-    headers: Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, Array.isArray(value) ? value[0] : value])),
+    headers: Object.fromEntries(
+      Object.entries({ ...headers, 'content-type': contentType }).map(([name, value]) => [name, Array.isArray(value) ? value[0] : value]),
+    ),
     raw,
     receivedAtMs: Date.now(),
     json: () => (parsed ??= parseBody(raw, Math.max(256, Math.ceil(maxBytes / 1024) * KEYS_PER_KB)) as Record<string, unknown>),
