@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 
 const ROOT = join(dirname(fileURLToPath(import.meta.url)), '../..');
 /** Declarations, the compiler's notes, compiled tests. Maps stay: they turn a stack into lines of TypeScript. */
-const LEFT_OUT = /\.d\.ts(\.map)?$|\.tsbuildinfo$|\.spec\.js(\.map)?$|^(specs|testing(\.js(\.map)?)?)$/;
+const LEFT_OUT = /\.d\.ts(\.map)?$|\.tsbuildinfo$|\.(spec|fixture|world)\.js(\.map)?$|^(specs|fixtures|testing(\.js(\.map)?)?)$/;
 /** What only tests use, whatever its name: it needs what no image has. */
 const FOR_TESTS = /require\("(@baton\/testing|@baton\/platform\/testing|(\.\.?\/)+testing)"\)/;
 

@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { load } from 'js-yaml';
+import { CORE_SCHEMA, load, mergeTag } from 'js-yaml';
 
 const root = join(__dirname, '../../..');
 const text = readFileSync(join(root, 'docker-compose.yml'), 'utf8');
@@ -20,7 +20,12 @@ const withDefaults = (value: string): string => {
   const next = value.replace(/\$\{[A-Z][A-Z0-9_]*:-([^${}]*)\}/g, '$1');
   return next === value ? value : withDefaults(next);
 };
-const compose = load(withDefaults(text)) as { services: Record<string, ComposeService> };
+const filled = (node: unknown): unknown => {
+  if (typeof node === 'string') return withDefaults(node);
+  if (Array.isArray(node)) return node.map(filled);
+  return node && typeof node === 'object' ? Object.fromEntries(Object.entries(node).map(([key, value]) => [key, filled(value)])) : node;
+};
+const compose = filled(load(text, { schema: CORE_SCHEMA.withTags(mergeTag) })) as { services: Record<string, ComposeService> };
 const apps = readdirSync(join(root, 'apps')).filter((app) => existsSync(join(root, 'apps', app, 'src/main.ts')));
 const withEnvClass = apps.filter((app) => /extends \w*Env\b/.test(source(join('apps', app, 'src/env.ts'))));
 
@@ -30,7 +35,7 @@ function source(path: string): string {
 
 /** The variables of an environment class and of those that it extends. */
 function variablesOf(text: string, className: string): string[] {
-  const [, parent, body] = new RegExp(`class ${className}(?: extends (\\w+))? \\{([^]*?)\\n?\\}`).exec(text) ?? [];
+  const [, parent, body] = new RegExp(`class ${className}(?: extends (\\w+))? \\{(?:\\}|([^]*?)\\n\\})`).exec(text) ?? [];
   const own = [...(body ?? '').matchAll(/\)\s+([A-Z][A-Z0-9_]+)\s*[!?]?\s*[:=]/g)].map((m) => m[1] as string);
   return parent ? [...own, ...variablesOf(source('libs/platform/src/run/env.ts'), parent)] : own;
 }
@@ -84,9 +89,9 @@ describe('package.json of each app and library', () => {
   const folders = ['apps', 'libs'].flatMap((kind) => readdirSync(join(root, kind)).map((name) => join(kind, name)));
   const shipped = folders.filter((folder) => !/\/(e2e|testing)$/.test(folder));
 
-  /** Node's own names, and types that are gone when the code runs, apart. */
+  /** Without Node's own, types that are gone when the code runs, and what only stands in a text. */
   function packagesOf(file: string): string[] {
-    const code = source(file).replace(/import type [^;]*;/g, '');
+    const code = source(file).replace(/import type [^;]*;|`(?:\\.|[^`\\])*`/g, '');
     return [...code.matchAll(/(?:from|import|require(?:\.resolve)?\(|import\()\s*'((?:@[^/']+\/)?[a-z0-9][^/']*)[^']*'/g)]
       .map((m) => m[1] as string)
       .filter((name) => !name.startsWith('node:') && !name.startsWith('@baton/'));
@@ -96,8 +101,9 @@ describe('package.json of each app and library', () => {
     const files = readdirSync(join(root, folder, 'src'), { recursive: true, encoding: 'utf8' }).filter(
       (file) => file.endsWith('.ts') && !file.startsWith('generated/'),
     );
+    // As deploy/local/image-files.mjs leaves them out.
     const forTests = (file: string): boolean =>
-      /\.spec\.ts$/.test(file) ||
+      /(^|\/)(specs|testing|fixtures)\/|\.(spec|fixture|world)\.ts$/.test(file) ||
       /from '(@baton\/testing|@baton\/platform\/testing|(\.\.?\/)+testing)'/.test(source(join(folder, 'src', file)));
     const needed = new Set(files.filter((file) => !forTests(file)).flatMap((file) => packagesOf(join(folder, 'src', file))));
     const { dependencies = {} } = JSON.parse(source(join(folder, 'package.json'))) as { dependencies?: Record<string, string> };
