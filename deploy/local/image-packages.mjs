@@ -87,7 +87,9 @@ function checkKept() {
 
 /** One of ours: its manifest, without the tools of its build, and the link by which the others find it. */
 function nameOwn(from, to) {
-  const { devDependencies: _, nx: __, ...manifest } = manifestOf(from);
+  const manifest = manifestOf(from);
+  delete manifest.devDependencies;
+  delete manifest.nx;
   writeManifest(to, manifest);
   const link = join(target, 'node_modules', manifest.name);
   mkdirSync(dirname(link), { recursive: true });
