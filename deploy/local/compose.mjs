@@ -58,13 +58,13 @@ export class ComposePlatform {
   up = (...more) => this.compose('up', '--detach', '--wait', '--no-build', '--wait-timeout', '300', ...more);
 
   get urls() {
-    const { CONTROL_PLANE_PORT, CLICK_REDIRECT_PORT, CONVERSION_INGEST_PORTS, REWARD_FULFILLMENT_PORTS } = this.settings;
-    const at = (ports) => `http://127.0.0.1:${String(ports).split('-')[0]}`;
+    const { CONTROL_PLANE_PORT, CLICK_REDIRECT_PORT, CONVERSION_INGEST_PORT, REWARD_FULFILLMENT_PORT } = this.settings;
+    const at = (port) => `http://127.0.0.1:${port}`;
     return {
       'control-plane': at(CONTROL_PLANE_PORT),
       'click-redirect': at(CLICK_REDIRECT_PORT),
-      'conversion-ingest': at(CONVERSION_INGEST_PORTS),
-      'reward-fulfillment': at(REWARD_FULFILLMENT_PORTS),
+      'conversion-ingest': at(CONVERSION_INGEST_PORT),
+      'reward-fulfillment': at(REWARD_FULFILLMENT_PORT),
     };
   }
 
@@ -104,8 +104,8 @@ function settingsOn(ports) {
     SAMPLE_ADVERTISER_PORT: ports[3],
     POSTGRES_PORT: ports[4],
     KAFKA_PORT: ports[5],
-    CONVERSION_INGEST_PORTS: `${ports[6]}-${ports[8]}`,
-    REWARD_FULFILLMENT_PORTS: `${ports[9]}-${ports[11]}`,
+    CONVERSION_INGEST_PORT: ports[6],
+    REWARD_FULFILLMENT_PORT: ports[7],
     PUBLIC_URL: `http://127.0.0.1:${ports[1]}`,
     POSTGRES_PASSWORD: secret(),
     DATABASE_PASSWORD: secret(),
@@ -118,7 +118,7 @@ function settingsOn(ports) {
 }
 
 /** Ports side by side that nobody listens on. */
-async function freePorts(count = 12) {
+async function freePorts(count = 8) {
   for (let first = RUN_PORTS.first + (process.pid % 100) * count; first + count < RUN_PORTS.last; first += count) {
     const ports = Array.from({ length: count }, (_, i) => first + i);
     if ((await Promise.all(ports.map(isFree))).every(Boolean)) return ports;

@@ -25,8 +25,8 @@ It makes a tenant of its own, "Demo shop", once for each platform.
 const COMPOSE_PORTS = {
   'control-plane': ['CONTROL_PLANE_PORT', '8100'],
   'click-redirect': ['CLICK_REDIRECT_PORT', '8101'],
-  'conversion-ingest': ['CONVERSION_INGEST_PORTS', '8110-8119'],
-  'reward-fulfillment': ['REWARD_FULFILLMENT_PORTS', '8120-8129'],
+  'conversion-ingest': ['CONVERSION_INGEST_PORT', '8102'],
+  'reward-fulfillment': ['REWARD_FULFILLMENT_PORT', '8103'],
 };
 const NAMES = Object.keys(COMPOSE_PORTS);
 /** As in .env.example: known to everybody, so good for this machine alone. */
@@ -94,9 +94,7 @@ function composeHost(text) {
 
 function composeUrl(host, name, env) {
   const [variable, fallback] = COMPOSE_PORTS[name];
-  // A range is one port for each replica; the first is always taken.
-  const [port] = (env[variable] || fallback).split('-');
-  return `${host.protocol}//${host.hostname}:${port}`;
+  return `${host.protocol}//${host.hostname}:${env[variable] || fallback}`;
 }
 
 // kafkajs may keep a timer; everything is said by now.
