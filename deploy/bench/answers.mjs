@@ -1,10 +1,9 @@
 // Reads answers off a socket, one at a time: nothing is pipelined.
 const END = '\r\n\r\n';
 const LENGTH = /\r\ncontent-length: (\d+)/i;
-const LOCATION = /\r\nlocation: ([^\r]*)/i;
 const CLICK_ID = /[?&]click_id=([A-Za-z0-9_-]{32})(?:[&#]|$)/;
 
-/** Gives `undefined` while the answer is not whole, else its status and location. Throws on what is no answer to one request. */
+/** Gives `undefined` while the answer is not whole, else its status and head. Throws on what is no answer to one request. */
 export function answerIn(text) {
   const end = text.indexOf(END);
   if (end < 0) {
@@ -17,7 +16,15 @@ export function answerIn(text) {
   const size = end + END.length + Number(length[1]);
   if (text.length < size) return undefined;
   if (text.length > size) throw new Error(`${text.length - size} bytes behind the answer to the only request`);
-  return { status: Number(head.slice(9, 12)), location: LOCATION.exec(head)?.[1] ?? '' };
+  return { status: Number(head.slice(9, 12)), head };
+}
+
+const patterns = new Map();
+
+/** The value of a header, or undefined. `name` holds letters and hyphens alone. */
+export function headerIn(head, name) {
+  if (!patterns.has(name)) patterns.set(name, new RegExp(`\\r\\n${name}: ([^\\r]*)`, 'i'));
+  return patterns.get(name).exec(head)?.[1];
 }
 
 /** The click id that the visitor takes along, or null. */

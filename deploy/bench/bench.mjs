@@ -7,6 +7,7 @@ import { parseOptions } from './options.mjs';
 /** Each gives `{ about, cases, options, run(options, run) }`. A new bench is a new line here. */
 const BENCHES = {
   redirect: () => import('./redirect.mjs'),
+  ingest: () => import('./ingest.mjs'),
 };
 
 /** What every bench takes; a bench adds its own. */

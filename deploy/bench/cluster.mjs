@@ -31,14 +31,16 @@ export async function startCluster({ brokers, run }) {
     await Promise.all([admin.disconnect(), producer.disconnect()]);
   });
   await createTopics(connectKafka({ brokers: brokers.split(','), clientId: 'bench', prefix, log: createLog('bench', 'silent') }));
+  const send = (topic, messages) => producer.send({ topic: prefix + topic, acks: -1, messages });
   const cluster = {
     brokers,
     prefix,
     client,
     clicks: prefix + TOPICS.clicks,
     createTopic: (topic, numPartitions) => admin.createTopics({ waitForLeaders: true, topics: [{ topic: prefix + topic, numPartitions }] }),
-    publishCatalog: (links) =>
-      publishCatalog({ links, send: (topic, messages) => producer.send({ topic: prefix + topic, acks: -1, messages }) }),
+    /** `topic` without the prefix. */
+    send,
+    publishCatalog: (links) => publishCatalog({ links, send }),
     /** Messages that were ever written to a topic. A broker that has just come back does not know for some seconds. */
     async countOf(topic) {
       const deadline = Date.now() + COUNT_WITHIN_MS;

@@ -16,9 +16,23 @@ export function cpuOf(pid) {
   return { threadUs: Number(nanoseconds) / 1_000, processUs: (ticks * 1_000_000) / TICKS_PER_SECOND };
 }
 
-/** Resident memory in MB, or null. */
+/** Resident memory in MB; null where nobody tells, or the process is gone. */
 export function memoryMbOf(pid) {
-  if (!tellsCpu) return null;
+  if (!existsSync(`/proc/${pid}/status`)) return null;
   const kb = /^VmRSS:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
   return kb === undefined ? null : Number(kb) / 1024;
+}
+
+/** `end()` gives the most, from now on. */
+export function watchMemory(pid) {
+  let mostMb = 0;
+  const look = () => (mostMb = Math.max(mostMb, memoryMbOf(pid) ?? 0));
+  const timer = setInterval(look, 250);
+  return {
+    end() {
+      look();
+      clearInterval(timer);
+      return { mostMb };
+    },
+  };
 }

@@ -1,28 +1,26 @@
 // A process of its own that asks as fast as answers come (closed loop), or at a rate whatever comes back (open loop). Told what to do by
-// messages: `{ slugs, seed, idsFile }` once, then `{ run }` any number of times; `{ stop: true }` ends a run early.
-import { closeSync, openSync, writeSync } from 'node:fs';
+// messages: `{ open: <kind>, … }` once, then `{ run }` any number of times; `{ stop: true }` ends a run early.
 import { connect } from 'node:net';
-import { answerIn, clickIdIn } from './answers.mjs';
+import { answerIn } from './answers.mjs';
 import { randomOf } from './random.mjs';
-import { requestsOf } from './visitors.mjs';
 
-const ID_BYTES = 32;
+/** What is asked and what an answer means: each gives `begin(order)`, `next()`, `judge(answer)` (what is wrong with it, or null), `counts()`, `end()`. */
+const KINDS = {
+  visits: () => import('./load-visits.mjs'),
+  conversions: () => import('./load-conversions.mjs'),
+};
 /** How long the last answers may take. */
 const DRAIN_MS = 15_000;
 const PROGRESS_MS = 250;
 /** Parts of a run whose p99 is told too: one bad second looks different from a bad run. */
 const PARTS = 20;
 
-let requests;
-let ids;
+let asker;
 let current;
 
 process.on('message', (message) => {
-  if (message.slugs) {
-    requests = requestsOf(message);
-    ids = new IdFile(message.idsFile);
-    process.send({ ready: true });
-  } else if (message.run) {
+  if (message.open) void open(message).then(() => process.send({ ready: true }));
+  else if (message.run) {
     current = new Load(message.run);
     current.go().then(
       (result) => process.send({ result }),
@@ -32,15 +30,17 @@ process.on('message', (message) => {
 });
 process.once('disconnect', () => process.exit());
 
+async function open({ open: kind, ...about }) {
+  asker = (await KINDS[kind]()).open(about);
+}
+
 class Load {
   answered = 0;
-  withId = 0;
   failures = 0;
   failure = null;
   #latencies = new Float32Array(1 << 16);
   /** How many were answered at each step of progress. */
   #marks = [];
-  #next = Math.floor(Math.random() * requests.length);
   #isOver = false;
   #idle = [];
   #due = [];
@@ -48,8 +48,9 @@ class Load {
   #busy = 0;
   #lateMost = 0;
 
-  constructor({ port, connections, seconds, keepsIds, perSecond = null }) {
-    Object.assign(this, { port, connections, seconds, keepsIds, perSecond });
+  constructor({ port, connections, seconds, perSecond = null, ...order }) {
+    Object.assign(this, { port, connections, seconds, perSecond });
+    asker.begin({ connections, ...order });
   }
 
   async go() {
@@ -61,20 +62,20 @@ class Load {
     const timer = setTimeout(() => this.end(), this.seconds * 1_000);
     const progress = setInterval(() => {
       this.#marks.push(this.answered);
-      process.send({ progress: this.withId });
+      process.send({ progress: asker.counts() });
     }, PROGRESS_MS);
     await done;
     const tookMs = performance.now() - startedMs;
     clearTimeout(timer);
     clearInterval(progress);
     for (const visitor of visitors) visitor.leave();
-    ids.flush();
+    asker.end();
     return { ...this.#counts(), tookMs, ...this.#percentiles() };
   }
 
   #counts() {
-    const { answered, withId, failures, failure } = this;
-    return { answered, withId, failures, failure, lateMost: this.#lateMost };
+    const { answered, failures, failure } = this;
+    return { answered, failures, failure, lateMost: this.#lateMost, ...asker.counts() };
   }
 
   /** Nothing new is asked; what is under way is waited for. */
@@ -93,19 +94,15 @@ class Load {
 
   ask(visitor, scheduledMs) {
     this.#busy++;
-    visitor.ask(requests[(this.#next = (this.#next + 1) % requests.length)], scheduledMs);
+    visitor.ask(asker.next(), scheduledMs);
   }
 
-  answer(visitor, { status, location }, tookMs) {
+  answer(visitor, answer, tookMs) {
     this.#busy--;
     if (this.answered === this.#latencies.length) this.#grow();
     this.#latencies[this.answered++] = tookMs;
-    const id = status === 302 ? clickIdIn(location) : null;
-    if (status !== 302) this.fail(`answered ${status}`);
-    else if (id !== null) {
-      this.withId++;
-      if (this.keepsIds) ids.add(id);
-    }
+    const wrong = asker.judge(answer);
+    if (wrong !== null) this.fail(wrong);
     this.#afterAnswer(visitor);
   }
 
@@ -210,26 +207,5 @@ class Visitor {
       this.socket.destroy();
     }
     return true;
-  }
-}
-
-/** Click ids as they came, 32 bytes each, for whoever counts them afterwards. */
-class IdFile {
-  #buffer = Buffer.allocUnsafe(ID_BYTES * 32_768);
-  #used = 0;
-
-  constructor(file) {
-    this.file = openSync(file, 'a');
-    process.once('exit', () => closeSync(this.file));
-  }
-
-  add(id) {
-    this.#used += this.#buffer.latin1Write(id, this.#used, ID_BYTES);
-    if (this.#used === this.#buffer.length) this.flush();
-  }
-
-  flush() {
-    writeSync(this.file, this.#buffer, 0, this.#used);
-    this.#used = 0;
   }
 }

@@ -4,8 +4,8 @@ import { fileURLToPath } from 'node:url';
 
 const GENERATOR = fileURLToPath(new URL('./load-generator.mjs', import.meta.url));
 
-/** Click ids that visitors get are appended to `idsFile`, 32 bytes each, before a run's result is there. */
-export async function startLoad({ run, slugs, seed, idsFile }) {
+/** `kind` is what it asks (a `load-<kind>.mjs`), `about` what that wants to know. What a run wrote to disk is there before its result is. */
+export async function startLoad({ run, kind, ...about }) {
   const child = fork(GENERATOR);
   run.later(async () => {
     if (!child.connected) return;
@@ -30,16 +30,16 @@ export async function startLoad({ run, slugs, seed, idsFile }) {
       child.once('exit', gone);
     });
   const ready = next('ready');
-  child.send({ slugs, seed, idsFile });
+  child.send({ open: kind, ...about });
   await ready;
   const load = {
     pid: child.pid,
-    /** Visitors of the run under way who got an id so far. */
-    withId: 0,
-    /** `{ port, connections, seconds, keepsIds, perSecond? }`; `perSecond` makes it an open loop; ids of a reference are not kept. Gives counts and milliseconds. */
+    /** What the kind counts, of the run under way so far. */
+    counts: {},
+    /** `{ port, connections, seconds, perSecond?, … }`; `perSecond` makes it an open loop; the rest is the kind's. Gives counts and milliseconds. */
     run(order) {
-      load.withId = 0;
-      const result = next('result', ({ progress }) => (load.withId = progress ?? load.withId));
+      load.counts = {};
+      const result = next('result', ({ progress }) => (load.counts = progress ?? load.counts));
       child.send({ run: order });
       return result;
     },

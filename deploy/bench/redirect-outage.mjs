@@ -1,7 +1,7 @@
 // The broker stands still for a while: what visitors notice of it, what it costs in memory, and how long the clicks take to arrive after.
 import { pause } from '../local/processes.mjs';
 import { startBroker } from './broker.mjs';
-import { memoryMbOf, tellsCpu } from './cpu.mjs';
+import { tellsCpu, watchMemory } from './cpu.mjs';
 import { bounded, compare, inTurns } from './measure.mjs';
 import { fail, say } from './say.mjs';
 import { ask, idsGiven, mustBalance, runFolder, setScene, shipped, tellCounts } from './scene.mjs';
@@ -94,8 +94,9 @@ async function drained({ cluster, edges }, edge, perSecond) {
   let seconds = null;
   while (seconds === null && performance.now() - startedMs < DRAINED_WITHIN_SECONDS * 2_000) {
     await pause(POLL_MS);
-    const behind = givenBefore + edge.load.withId - (await cluster.countOf(cluster.clicks));
-    if (edge.load.withId > 0 && behind < perSecond) seconds = (performance.now() - startedMs) / 1_000;
+    const { withId = 0 } = edge.load.counts;
+    const behind = givenBefore + withId - (await cluster.countOf(cluster.clicks));
+    if (withId > 0 && behind < perSecond) seconds = (performance.now() - startedMs) / 1_000;
   }
   edge.load.stop();
   const sample = checked({ ...(await running), ...memory.end() });
@@ -145,17 +146,4 @@ function report(run, { short, up, down, after, perSecond, seconds, outageSeconds
 function checked(sample) {
   if (sample.failures > 0) fail(`${sample.failures} of ${sample.answered} answers were wrong, the first: ${sample.failure}`);
   return sample;
-}
-
-function watchMemory(pid) {
-  let mostMb = 0;
-  const look = () => (mostMb = Math.max(mostMb, memoryMbOf(pid) ?? 0));
-  const timer = setInterval(look, 250);
-  return {
-    end() {
-      look();
-      clearInterval(timer);
-      return { mostMb };
-    },
-  };
 }

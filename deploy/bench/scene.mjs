@@ -45,16 +45,16 @@ export async function setScene({ run, folder, brokers, links, edges = 1, cores =
   for (let i = 0; i < edges; i++) {
     const edge = await startEdge({ run, cluster, folder, links, core: cores[i], flags, name: `click-redirect-${i}` });
     const idsFile = join(folder, `ids-${i}`);
-    const load = await startLoad({ run, slugs, seed: i + 1, idsFile });
+    const load = await startLoad({ run, kind: 'visits', slugs, seed: i + 1, idsFile });
     scene.edges.push({ ...edge, load, idsFile });
   }
   return scene;
 }
 
-/** Asks a server for a while. Gives what came back and the microseconds of CPU that each request cost. Throws when the run is void. */
-export async function ask(server, load, { connections, seconds, isOurs = false, settle = async () => {} }) {
+/** Asks a server for a while; `order` is for the kind of load. Gives what came back and the microseconds of CPU that each request cost. Throws when the run is void. */
+export async function ask(server, load, { connections, seconds, isOurs = false, settle = async () => {}, order = {} }) {
   const before = cpuOf(server.pid);
-  const result = await load.run({ port: server.port, connections, seconds, keepsIds: isOurs });
+  const result = await load.run({ port: server.port, connections, seconds, keepsIds: isOurs, ...order });
   const atEnd = cpuOf(server.pid);
   if (result.failures > 0)
     fail(`${server.name}: ${result.failures} of ${result.answered} answers were wrong, the first: ${result.failure}`);

@@ -1,6 +1,6 @@
 // What must hold for every click id that ever stood in a Location header.
-import { createHash } from 'node:crypto';
 import { call, waitFor } from './api.mjs';
+import { formsOf, shown } from './chaos-topic.mjs';
 
 const HEAL_MS = 120_000;
 const TOPIC = 'baton.clicks.v1';
@@ -43,21 +43,6 @@ async function isQuiet({ edges, kafka, platform }, issued, state) {
   return state.backlogBytes.every((bytes) => bytes === 0) && state.lag === 0 && state.missing === 0;
 }
 
-/** Id -> how often it was sent, in which forms (value and headers), and whose visit the value names. */
-function formsOf(messages) {
-  const found = new Map();
-  for (const { key, value, headers } of messages) {
-    const id = key.toString();
-    const entry = found.get(id) ?? { times: 0, forms: new Set(), data: JSON.parse(value.toString()) };
-    const hash = createHash('sha256').update(value);
-    for (const name of Object.keys(headers).sort()) hash.update(`\n${name}: ${headers[name]}`);
-    entry.times += 1;
-    entry.forms.add(hash.digest('base64'));
-    found.set(id, entry);
-  }
-  return found;
-}
-
 function verifyTopic(issued, found, visitors, check) {
   const missing = [...issued.keys()].filter((id) => !found.has(id));
   const times = [...found.values()].reduce((sum, entry) => sum + entry.times, 0);
@@ -79,11 +64,3 @@ function verifyTopic(issued, found, visitors, check) {
   const explained = visits.every((visit) => visit && ['lost', 'plain'].includes(visit.outcome)) && new Set(visits).size === visits.length;
   check('any other id is of one visit whose answer died or bore none', explained, `${unseen.length}`);
 }
-
-const shown = (wrong, otherwise) =>
-  wrong.length === 0
-    ? otherwise
-    : `${wrong.length} not so: ${wrong
-        .slice(0, 3)
-        .map((item) => String(Array.isArray(item) ? item[0] : item))
-        .join(', ')}`;

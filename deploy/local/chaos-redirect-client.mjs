@@ -1,5 +1,4 @@
-// Visitors of the chaos run of the redirect, and the journal of what they asked for and were answered.
-import { closeSync, fdatasync, openSync, writeSync } from 'node:fs';
+// Visitors of the chaos run of the redirect.
 import { Agent, request } from 'node:http';
 
 /** A person's browser: what says that it is a program earns nothing. */
@@ -7,48 +6,6 @@ const BROWSER = 'Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (K
 const TIMEOUT_MS = 5_000;
 const UNTIL_ANSWERED_MS = 30_000;
 const TICK_MS = 5;
-
-/**
- * One line a request and one an answer, on disk before the run goes on: what was answered is known even where this process dies. Lines that
- * come while the disk is busy go together.
- */
-export class Journal {
-  lines = [];
-  waiting = [];
-  busy = false;
-
-  constructor(file) {
-    this.fd = openSync(file, 'a', 0o600);
-  }
-
-  add(entry) {
-    this.lines.push(`${JSON.stringify(entry)}\n`);
-    const written = new Promise((resolve, reject) => this.waiting.push({ resolve, reject }));
-    if (!this.busy) this.flush();
-    return written;
-  }
-
-  flush() {
-    const waiting = this.waiting;
-    if (waiting.length === 0) return;
-    this.busy = true;
-    writeSync(this.fd, this.lines.join(''));
-    this.lines = [];
-    this.waiting = [];
-    fdatasync(this.fd, (error) => {
-      this.busy = false;
-      for (const { resolve, reject } of waiting) {
-        if (error) reject(error);
-        else resolve();
-      }
-      this.flush();
-    });
-  }
-
-  close() {
-    closeSync(this.fd);
-  }
-}
 
 /**
  * Visitors and what became of them. A visit's `outcome`: `id` (302 with a click id), `plain` (302 without one), `refused` (nobody listened:

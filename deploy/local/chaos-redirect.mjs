@@ -1,24 +1,24 @@
 // The click edge alone with its disk: everything behind it is taken away, it is killed meanwhile, and then each promise of a 302 is checked.
-import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { build } from './build.mjs';
 import { operator, waitFor } from './api.mjs';
-import { Journal, Visitors } from './chaos-redirect-client.mjs';
+import { Journal } from './chaos-journal.mjs';
+import { Visitors } from './chaos-redirect-client.mjs';
 import { verifyIds } from './chaos-redirect-checks.mjs';
 import { frozenBroker, spoolFull } from './chaos-redirect-limits.mjs';
 import { outage } from './chaos-redirect-outage.mjs';
 import { disabledLink, forgedIds } from './chaos-redirect-refusals.mjs';
+import { chaosFolder, playChaos } from './chaos-run.mjs';
 import { seeded } from './chaos-load.mjs';
 import { ALL_SCOPES } from './demo.mjs';
 import { checkNode, ensureInstalled } from './install.mjs';
 import { ownStores } from './own-stores.mjs';
 import { startPlatform } from './platform.mjs';
-import { startedNames, stopDetached } from './processes.mjs';
-import { bold, failWith, green, red, say, step, Trouble } from './progress.mjs';
-import { DATA, LOGS, secrets } from './settings.mjs';
+import { bold, failWith, say, step, Trouble } from './progress.mjs';
+import { secrets } from './settings.mjs';
 
 const NAME = 'chaos-redirect';
-const FOLDER = join(DATA, NAME);
+const FOLDER = chaosFolder(NAME);
 const SERVICES = ['control-plane', 'click-redirect', 'conversion-ingest', 'attribution'];
 const LINKS = 200;
 /** In the order in which they are played. */
@@ -49,28 +49,15 @@ async function main(args) {
   await ensureInstalled();
   await build();
   say(bold(`chaos redirect, seed ${options.seed}`));
-  const checks = new Checks();
-  let world;
-  const stop = async () => {
-    world?.platform?.release();
-    await step('stop', stopEverything);
-  };
-  for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.once(name, () => void stop().then(() => process.exit(130)));
-  try {
-    await stopEverything();
-    rmSync(FOLDER, { recursive: true, force: true });
-    forgetLogs();
-    mkdirSync(FOLDER, { recursive: true });
-    world = await step('two replicas of the edge, and what the line needs', () => makeWorld(options, checks));
-    for (const name of options.only) await PHASES[name](world);
-    if (options.only.at(-1) !== 'outage') await step('every id of the whole run', () => verifyIds(world, 'at the end: '));
-  } catch (error) {
-    failWith(error);
-    checks.add('the run came to its end', false, error.message.split('\n')[0]);
-  }
-  world?.visitors?.close();
-  await stop();
-  report(checks.list);
+  await playChaos({
+    name: NAME,
+    title: 'chaos redirect',
+    makeWorld: (checks) => step('two replicas of the edge, and what the line needs', () => makeWorld(options, checks)),
+    async play(world) {
+      for (const name of options.only) await PHASES[name](world);
+      if (options.only.at(-1) !== 'outage') await step('every id of the whole run', () => verifyIds(world, 'at the end: '));
+    },
+  });
 }
 
 function read(args) {
@@ -85,15 +72,6 @@ function read(args) {
   const strange = only.find((name) => !(name in PHASES));
   if (strange !== undefined) throw new Trouble(`--only takes some of ${Object.keys(PHASES).join(',')}, not "${strange}"`);
   return { ...options, stopMs: options['stop-seconds'] * 1_000, only: Object.keys(PHASES).filter((name) => only.includes(name)) };
-}
-
-/** Says each check as it comes. */
-class Checks {
-  list = [];
-  add(what, holds, saw) {
-    this.list.push({ what, holds: Boolean(holds), saw });
-    say(`  ${holds ? green('✓') : red('✗')} ${what}${saw ? ` (${saw})` : ''}`);
-  }
 }
 
 async function makeWorld(options, checks) {
@@ -113,7 +91,20 @@ async function makeWorld(options, checks) {
   const program = await makeProgram(platform);
   const visitors = new Visitors({ journal: new Journal(join(FOLDER, 'journal.jsonl')), links: program.links, random });
   const edges = platform.replicas.filter(({ service }) => service === 'click-redirect');
-  const world = { options, checks, random, stores, platform, kafka: platform.kafka(), program, visitors, edges, exits, folder: FOLDER };
+  const world = {
+    options,
+    checks,
+    random,
+    stores,
+    platform,
+    kafka: platform.kafka(),
+    program,
+    visitors,
+    edges,
+    exits,
+    folder: FOLDER,
+    close: () => visitors.close(),
+  };
   await waitForEdges(world);
   return world;
 }
@@ -146,29 +137,6 @@ async function waitForEdges({ edges, program, platform }) {
   const headers = { authorization: `Bearer ${program.apiKey}` };
   const receipts = `${platform.urls['conversion-ingest']}/v1/receipts?external_id=none`;
   await waitFor('conversion-ingest knows the key', async () => (await fetch(receipts, { headers })).status !== 401);
-}
-
-/** Whatever of this name still runs, of this run or one that died. A frozen process takes nothing but SIGKILL. */
-const stopEverything = () => Promise.all(startedNames(`${NAME}-`).map((name) => stopDetached(name, { first: 'SIGKILL' })));
-
-/** Logs are appended to: those of the last run would be read as this one's. */
-function forgetLogs() {
-  if (!existsSync(LOGS)) return;
-  for (const file of readdirSync(LOGS)) if (file.startsWith(`${NAME}-`)) rmSync(join(LOGS, file));
-}
-
-function report(checks) {
-  const passed = checks.filter((check) => check.holds).length;
-  const failed = checks.length - passed;
-  if (failed > 0) say(`logs: ${join(LOGS, `${NAME}-*.log`)}; the journal, spools and stores' data: ${FOLDER}`);
-  else rmSync(FOLDER, { recursive: true, force: true });
-  const results = process.env.BATON_RESULTS;
-  if (results) {
-    mkdirSync(results, { recursive: true });
-    writeFileSync(join(results, `${NAME}.json`), JSON.stringify({ passed, failed, skipped: 0 }));
-  }
-  console.log(`chaos redirect: ${passed} passed, ${failed} failed`);
-  process.exit(failed > 0 || checks.length === 0 ? 1 : 0);
 }
 
 await main(process.argv.slice(2)).catch((error) => {

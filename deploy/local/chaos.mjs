@@ -6,6 +6,7 @@ import { ROOT } from './settings.mjs';
 
 const SCENARIOS = {
   smoke: 'the whole line, two of everything: kill -9, crash points, PostgreSQL cut off, poison, a replay of every topic',
+  ingest: 'the conversion edge, two replicas: each of them and each store killed and frozen in turn; every answer compared',
   redirect: 'the click edge alone with its disk: all stores stopped, killed meanwhile, a frozen broker, a full spool',
 };
 

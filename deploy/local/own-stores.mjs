@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { localBroker } from './kafka.mjs';
 import { localPostgres } from './postgres.mjs';
 import { localRedis } from './redis.mjs';
-import { portTaken, runningPid, signal, stopDetached } from './processes.mjs';
+import { portTaken, runningPid, signalFamily, stopDetached } from './processes.mjs';
 import { Trouble } from './progress.mjs';
 import { RUN_PORTS, storeEnv } from './settings.mjs';
 
@@ -29,8 +29,9 @@ export async function ownStores({ name, folder }) {
       Promise.all(
         chosen(some.length > 0 ? some : names).map((store) => stopDetached(store.name, { first: store.crashSignal ?? 'SIGKILL' })),
       ),
-    freeze: (store) => signal(all[store].name, 'SIGSTOP'),
-    thaw: (store) => signal(all[store].name, 'SIGCONT'),
+    /** Connections stay open, and nobody answers. */
+    freeze: (store) => signalFamily(all[store].name, 'SIGSTOP'),
+    thaw: (store) => signalFamily(all[store].name, 'SIGCONT'),
     isRunning: (store) => runningPid(all[store].name) !== null,
   };
 }

@@ -28,6 +28,12 @@ export function runningPid(name) {
   return commandOf(pid).includes(mark) ? pid : null;
 }
 
+/** Whether nothing is left of it. One that has just begun may not yet show the mark by which it is known: Redis renames itself. */
+function hasEnded(name) {
+  if (!existsSync(pidFile(name))) return false;
+  return commandOf(JSON.parse(readFileSync(pidFile(name), 'utf8')).pid) === '';
+}
+
 export function commandOf(pid) {
   return spawnSync('ps', ['-o', 'args=', '-ww', '-p', String(pid)], { encoding: 'utf8' }).stdout ?? '';
 }
@@ -44,6 +50,22 @@ export function signal(name, signalName) {
   } catch {
     return false;
   }
+}
+
+/** Signals one of our processes and its children, as those of PostgreSQL, which do the work; false when it does not run. */
+export function signalFamily(name, signalName) {
+  const parent = runningPid(name);
+  if (!parent) return false;
+  const all = spawnSync('ps', ['-axo', 'pid=,ppid='], { encoding: 'utf8' }).stdout.split('\n');
+  const children = all.map((line) => line.trim().split(/\s+/).map(Number)).filter(([, of]) => of === parent);
+  for (const [pid] of [[parent], ...children]) {
+    try {
+      process.kill(pid, signalName);
+    } catch {
+      // It ended meanwhile.
+    }
+  }
+  return true;
 }
 
 /** Asks a process to end, waits, and insists after the deadline. */
@@ -86,7 +108,7 @@ export async function until(name, check, deadlineMs = 60_000) {
     } catch (error) {
       last = error;
     }
-    if (existsSync(pidFile(name)) && !runningPid(name)) throw new Trouble(`${name} ended while it was starting.\n${logTail(name)}`);
+    if (hasEnded(name)) throw new Trouble(`${name} ended while it was starting.\n${logTail(name)}`);
     await pause(100);
   }
   throw new Trouble(`${name} did not answer within ${deadlineMs / 1000} s (${last?.message ?? last}).\n${logTail(name)}`);

@@ -36,6 +36,8 @@ export function serviceEnv(service, replica = 0, platform = {}) {
     ADMIN_KEY: made.adminKey,
     ADDRESS_HASH_KEY: made.addressHashKey,
     EMAIL_HASH_KEY: made.emailHashKey,
+    DOOR_SECRETS_KEY: made.doorSecretsKey,
+    POSTBACK_SIGNING_ROOT: made.postbackSigningRoot,
     PUBLIC_URL: serviceUrl('click-redirect', platform.replicaOffset ?? 0),
     // Each replica's own: its spool has one owner.
     DATA_DIR: join(platform.folder ?? join(DATA, 'data'), `${service}-${replica}`),

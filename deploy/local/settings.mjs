@@ -40,18 +40,22 @@ export const serviceUrl = (service, replica = 0) => `http://127.0.0.1:${serviceP
 /** Made once at random for this clone, readable by its owner alone. */
 export function secrets() {
   const file = join(DATA, 'secrets.json');
-  if (!existsSync(file)) {
-    mkdirSync(DATA, { recursive: true });
-    const made = {
-      clickIdKeys: `1:${randomBytes(32).toString('hex')}`,
-      adminKey: randomBytes(24).toString('base64url'),
-      addressHashKey: randomBytes(32).toString('hex'),
-      emailHashKey: randomBytes(32).toString('hex'),
-      databasePassword: randomBytes(18).toString('hex'),
-    };
-    writeFileSync(file, `${JSON.stringify(made, null, 2)}\n`, { mode: 0o600 });
-  }
-  return JSON.parse(readFileSync(file, 'utf8'));
+  const kept = existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : {};
+  const fresh = {
+    clickIdKeys: `1:${randomBytes(32).toString('hex')}`,
+    adminKey: randomBytes(24).toString('base64url'),
+    addressHashKey: randomBytes(32).toString('hex'),
+    emailHashKey: randomBytes(32).toString('hex'),
+    doorSecretsKey: randomBytes(32).toString('hex'),
+    databasePassword: randomBytes(18).toString('hex'),
+    postbackSigningRoot: randomBytes(32).toString('hex'),
+  };
+  // A clone of before keeps its secrets and gets those that are new.
+  if (Object.keys(fresh).every((name) => name in kept)) return kept;
+  const made = { ...fresh, ...kept };
+  mkdirSync(DATA, { recursive: true });
+  writeFileSync(file, `${JSON.stringify(made, null, 2)}\n`, { mode: 0o600 });
+  return made;
 }
 
 /** Stores that one run starts for itself alone take ports from here: above those of clones, below those that connections get. */

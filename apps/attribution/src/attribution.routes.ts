@@ -4,14 +4,17 @@ import {
   type ClickIdKeys,
   ConversionReceived,
   type ConversionReceivedData,
+  ConversionVerified,
   type Entity,
   IdentityLinked,
   InvalidEvent,
   type LinkData,
   type ProgramData,
+  type Received,
   ReversalReceived,
+  type TenantData,
 } from '@baton/contracts';
-import { catalogRoutes, counter, on, type Route } from '@baton/platform';
+import { catalogRoutes, counter, on, onBoth, type Route } from '@baton/platform';
 import type { ClickKey, RecordedClick } from './click.store';
 import { believedClickId, dayOf, namingOf, namingOfIdentity } from './domain/naming';
 import { type Revise, type Stores } from './revise';
@@ -42,7 +45,7 @@ export function attributionRoutes({ stores, revise, keys }: RouteSettings): Rout
       });
     }),
     on(IdentityLinked, async (events, tx) => {
-      const identities = distinct(events, (event) => `${event.data.tenantId} ${event.id}`).map(({ data }) => ({
+      const identities = distinctFacts(events).map(({ data }) => ({
         ...data,
         naming: namingOfIdentity(keys, data.tenantId, data.identifiers),
       }));
@@ -56,15 +59,23 @@ export function attributionRoutes({ stores, revise, keys }: RouteSettings): Rout
           .map((i) => i.naming),
       });
     }),
-    on(ConversionReceived, async (events, tx) => {
-      const conversions = distinct(events, (event) => `${event.data.tenantId} ${event.id}`).map((event) => believed(keys, event.data));
+    // At once: a conversion and a verification of other persons in one batch would lock these in two goes.
+    onBoth(ConversionReceived, ConversionVerified, async (received, verified, tx) => {
+      const conversions = distinctFacts(received).map(({ data }) => believed(keys, data));
+      const verifications = distinctFacts(verified).map(({ data }) => data);
       const added = await stores.facts.addConversions(tx, conversions);
+      const vouched = await stores.facts.addVerifications(tx, verifications);
       return revise(tx, {
-        namings: conversions.filter((c) => added.has(`${c.tenantId} ${c.conversionId}`)).map((c) => namingOf(c.tenantId, c)),
+        namings: [
+          ...conversions.filter((c) => added.has(`${c.tenantId} ${c.conversionId}`)).map((c) => namingOf(c.tenantId, c)),
+          ...verifications
+            .filter((v) => vouched.has(`${v.tenantId} ${v.verificationId}`))
+            .map((v) => namingOf(v.tenantId, { externalId: v.externalId })),
+        ],
       });
     }),
     on(ReversalReceived, async (events, tx) => {
-      const reversals = distinct(events, (event) => `${event.data.tenantId} ${event.id}`).map(({ data }) => data);
+      const reversals = distinctFacts(events).map(({ data }) => data);
       const added = await stores.facts.addReversals(tx, reversals);
       const fresh = reversals.filter((r) => added.has(`${r.tenantId} ${r.reversalId}`));
       return revise(tx, { namings: fresh.map((r) => namingOf(r.tenantId, { externalId: r.externalId })) });
@@ -104,3 +115,5 @@ const keysOf = (clicks: readonly ClickKey[]): Set<string> => new Set(clicks.map(
 /** The first of each: a batch may bring a fact twice. */
 const distinct = <T>(values: readonly T[], key: (value: T) => string): T[] =>
   [...new Map([...values].reverse().map((value) => [key(value), value])).values()].reverse();
+const distinctFacts = <T extends TenantData>(events: readonly Received<T>[]): Received<T>[] =>
+  distinct(events, (event) => `${event.data.tenantId} ${event.id}`);

@@ -73,7 +73,7 @@ export class PostgresAttributionStore implements AttributionStore {
        )
        SELECT c.tenant_id AS "tenantId", c.conversion_id AS "conversionId", c.external_id AS "externalId", c.receipt_id AS "receiptId", c.program_id AS "programId", c.type,
          c.amount_minor::float8 AS "amountMinor", c.currency, (extract(epoch FROM c.occurred_at) * 1000)::float8 AS "occurredAtMs", c.test, c.click_id AS "clickId", c.customer_id AS "customerId",
-         c.dropped_evidence AS "droppedEvidence", w.root, c.revision, c.content_hash AS "contentHash", c.settled AS "wasSettled", c.waiting_links::float8[] AS "waitingLinks", c.rests_on::text[] AS "restsOn",
+         c.dropped_evidence AS "droppedEvidence", c.pending_verification AS "pendingVerification", w.root, c.revision, c.content_hash AS "contentHash", c.settled AS "wasSettled", c.waiting_links::float8[] AS "waitingLinks", c.rests_on::text[] AS "restsOn",
          (extract(epoch FROM c.received_at) * 1000)::float8 + $3::float8 AS "settlesAtMs", floor(extract(epoch FROM statement_timestamp()) * 1000)::float8 AS "nowMs"
        FROM (SELECT * FROM wanted ORDER BY tenant_id, external_id) AS w
        CROSS JOIN LATERAL (SELECT * FROM conversions c WHERE c.tenant_id = w.tenant_id AND c.external_id = w.external_id ORDER BY c.conversion_id FOR UPDATE) AS c`,

@@ -7,9 +7,11 @@ import { termsInForce } from './domain/terms';
 import { distinct, groupBy } from './grouping';
 import type { Stores } from './revise';
 
-/** Everything that the decisions need, in four reads whatever the number of conversions. */
+/** Everything that the decisions need, in five reads whatever the number of conversions. */
 export async function readKnown({ facts, clicks }: Pick<Stores, 'facts' | 'clicks'>, tx: Tx, rows: readonly ConversionRow[]) {
   const reversals = groupBy(await facts.reversalsOf(tx, rows), (r) => `${r.tenantId} ${r.externalId}`);
+  const pending = rows.filter(({ pendingVerification }) => pendingVerification);
+  const verifications = groupBy(pending.length > 0 ? await facts.verificationsOf(tx, pending) : [], (v) => `${v.tenantId} ${v.externalId}`);
   const touched = await clicks.ofPersons(
     tx,
     distinct(rows, personOf).map(({ tenantId, root }) => ({ tenantId, root })),
@@ -36,6 +38,7 @@ export async function readKnown({ facts, clicks }: Pick<Stores, 'facts' | 'click
   const versions = groupBy(await allVersions(tx, 'program', wanted), (p) => `${p.tenantId} ${p.id}`);
   return {
     reversals: (row: ConversionRow) => reversals.get(`${row.tenantId} ${row.externalId}`) ?? [],
+    verifications: (row: ConversionRow) => verifications.get(`${row.tenantId} ${row.externalId}`) ?? [],
     clicks: (row: ConversionRow) => byPerson.get(personOf(row)) ?? [],
     terms: (row: ConversionRow): ReadonlyMap<string, Terms> => {
       const ids = [row.programId, ...(byPerson.get(personOf(row)) ?? []).map((c) => (c.record ?? c.link)?.programId)];

@@ -106,11 +106,14 @@ async function decide(stores: Stores, tx: Tx, rows: readonly ConversionRow[]): P
     const decision = attribute({
       conversion: row,
       reversals: known.reversals(row),
+      verifications: known.verifications(row),
       clicks: known.clicks(row),
       terms: known.terms(row),
       settled,
     });
-    if (decision.content.outcome === 'pending') due.push({ tenantId: row.tenantId, conversionId: row.conversionId, atMs: row.settlesAtMs });
+    // Time alone changes nothing for what waits for its verification.
+    if (decision.content.outcome === 'pending' && !decision.content.finerReason)
+      due.push({ tenantId: row.tenantId, conversionId: row.conversionId, atMs: row.settlesAtMs });
     else if (row.revision > 0) over.push(row);
     const state = stateOf(row, decision, settled);
     if (state) decided.push(state);
@@ -119,7 +122,7 @@ async function decide(stores: Stores, tx: Tx, rows: readonly ConversionRow[]): P
   await stores.rechecks.plan(tx, due, over);
   return decided.flatMap(({ revised }) => {
     if (!revised) return [];
-    revisions.inc({ outcome: revised.outcome, reason: revised.reason });
+    revisions.inc({ outcome: revised.outcome, reason: revised.finerReason ?? revised.reason });
     return [emit(AttributionRevised, revised)];
   });
 }

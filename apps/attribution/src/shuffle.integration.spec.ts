@@ -4,7 +4,7 @@ import { ownPrefix, stores as testStores } from '@baton/testing';
 import fc from 'fast-check';
 import { randomUUID } from 'node:crypto';
 import { postgresStores } from './app.module';
-import { at, click, clickIdOf, conversion, identity, link, program, programOf, reversal } from './testing/facts';
+import { at, click, clickIdOf, conversion, identity, link, program, programOf, reversal, verification } from './testing/facts';
 import { reference, summaryOf } from './testing/reference';
 import { newest, type World, world } from './testing/world';
 
@@ -47,21 +47,28 @@ const someConversion = fc
     fc.option(customer),
     fc.option(visitor),
     fc.option(fc.constantFrom('odd', 'even')),
+    fc.boolean(),
   )
   .map(
-    ([o, m, named, customerId, visitorId, programName]): Make =>
+    ([o, m, named, customerId, visitorId, programName, pendingVerification]): Make =>
       (t) =>
         conversion(t, o, at(m), {
           clickId: named ? clickIdOf(t, named[0], at(named[1])) : null,
           customerId,
           visitorId,
           programId: programName ? programOf(t, programName) : null,
+          pendingVerification,
         }),
   );
 const someReversal = fc.tuple(order, fc.constantFrom('r1', 'r2', 'r3'), fc.option(fc.integer({ min: 1, max: 9_000 })), minute).map(
   ([o, name, amount, m]): Make =>
     (t) =>
       reversal(t, o, name, amount, at(m)),
+);
+const someVerification = fc.tuple(order, later, fc.constantFrom(false, false, true)).map(
+  ([o, m, test]): Make =>
+    (t) =>
+      verification(t, o, at(m), test),
 );
 /** Link 3 never comes: its clicks stay unknown for ever. Version 2 of a program starts in the middle. */
 const catalog: Make[] = [
@@ -76,6 +83,7 @@ const makes = fc.tuple(
   fc.array(someIdentity, { maxLength: 6 }),
   fc.array(someConversion, { minLength: 2, maxLength: 8 }),
   fc.array(someReversal, { maxLength: 4 }),
+  fc.array(someVerification, { maxLength: 4 }),
 );
 
 /** One fact of each id: two that differ under one id are a broken producer, not an order. */

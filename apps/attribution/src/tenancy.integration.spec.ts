@@ -21,6 +21,7 @@ describe('tenancy', () => {
         'identifiers',
         'identities',
         'reversals',
+        'verifications',
       ]);
       expect(tables.filter((table) => /^clicks_\d{8}$/.test(table))).toHaveLength(2);
     } finally {

@@ -1,9 +1,9 @@
 import type { Command } from 'commander';
 import { createHash } from 'node:crypto';
-import { createReadStream, createWriteStream, readFileSync, statSync, type WriteStream } from 'node:fs';
+import { createReadStream, createWriteStream, type WriteStream } from 'node:fs';
 import { finished } from 'node:stream/promises';
-import { type Counts, nextCounts, progressText, type Told } from './link-counts';
-import { uploadLinks } from './link-upload';
+import { isEnd } from './upload-counts';
+import { contentTypeOf, keyOf, runUpload, say, wholeFrom1 } from './upload-run';
 
 interface ImportOptions {
   readonly api?: string;
@@ -15,9 +15,6 @@ interface ImportOptions {
   readonly dryRun?: true;
   readonly attempts: number;
 }
-
-const WAIT_MAX_MS = 30_000;
-const TOLD_EVERY_MS = 5_000;
 
 /** `baton links import`: as many links as a file has. */
 export function registerLinks(program: Command): void {
@@ -32,8 +29,8 @@ export function registerLinks(program: Command): void {
     .option('--tenant <id>', 'with the operator’s key: the tenant to act for')
     .option('--format <format>', 'ndjson or csv; else by the file’s name')
     .option('--rejects <file>', 'write what was rejected, and why, as NDJSON')
-    .option('--resume-from <row>', 'leave out the rows before it', whole, 1)
-    .option('--attempts <count>', 'after a failure go on this often where it ended', whole, 10)
+    .option('--resume-from <row>', 'leave out the rows before it', wholeFrom1, 1)
+    .option('--attempts <count>', 'after a failure go on this often where it ended', wholeFrom1, 10)
     .option('--dry-run', 'check every row, store nothing')
     .addHelpText(
       'after',
@@ -49,54 +46,36 @@ Examples:
 }
 
 async function importLinks(file: string, options: ImportOptions): Promise<void> {
-  const request = {
-    url: urlOf(options),
-    key: keyOf(options),
-    tenant: options.tenant,
-    contentType: contentTypeOf(file, options.format),
-    idempotencyKey: await digestOf(file),
-    dryRun: options.dryRun === true,
+  const url = urlOf(options);
+  if (options.dryRun) url.searchParams.set('dry_run', 'true');
+  const headers = {
+    Authorization: `Bearer ${keyOf(options)}`,
+    'Content-Type': contentTypeOf(file, options.format),
+    'Idempotency-Key': await digestOf(file),
+    ...(options.tenant === undefined ? {} : { 'Baton-Tenant': options.tenant }),
   };
-  const bytes = statSync(file).size;
   const rejects = options.rejects === undefined ? null : createWriteStream(options.rejects);
-  const show = shower(bytes);
-  let counts: Counts = { rows: options.resumeFrom - 1, created: 0, exists: 0, rejected: 0, catalogVersion: null };
-  let [attempts, sentBytes, rejectedUpTo] = [0, 0, 0];
-  for (;;) {
-    const before = counts;
-    const listen = (told: Told): void => {
-      if ('row' in told) {
-        // After a broken connection the same row may be told again.
-        if (told.row > rejectedUpTo) rejects?.write(`${JSON.stringify(told)}\n`);
-        rejectedUpTo = Math.max(rejectedUpTo, told.row);
-        return;
-      }
-      counts = nextCounts(before, told);
-      show(counts, sentBytes);
-    };
-    const sent = (count: number): void => void (sentBytes = count);
-    const end = await uploadLinks({ ...request, file, firstRow: before.rows + 1, listen, sent });
-    if (end.kind === 'done') break;
-    attempts = counts.rows > before.rows ? 1 : attempts + 1;
-    if (end.kind === 'refused' || attempts > options.attempts) {
-      await close(rejects);
-      const hint =
-        end.kind === 'refused'
-          ? ''
-          : ` ${counts.rows} rows are done: run the same again, with --resume-from ${counts.rows + 1} to save time.`;
-      throw new Error(`${end.why.replace(/\.$/, '')}.${hint}`);
-    }
-    const waitMs = Math.min(WAIT_MAX_MS, 500 * 2 ** attempts);
-    complain(`\n${end.why}; going on from row ${counts.rows + 1} in ${waitMs / 1000} s`);
-    await new Promise((resolve) => setTimeout(resolve, waitMs));
+  let catalogVersion: unknown = null;
+  try {
+    const { rows, of } = await runUpload({
+      service: 'control-plane',
+      kinds: ['created', 'exists', 'rejected'],
+      url,
+      headers,
+      file,
+      firstRow: options.resumeFrom,
+      attempts: options.attempts,
+      rejected: (told) => void rejects?.write(`${JSON.stringify(told)}\n`),
+      ended: (told) => void (isEnd(told) && told.done && (catalogVersion = told['catalog_version'])),
+    });
+    say(
+      `${rows} rows: ${of['created']} ${options.dryRun ? 'would be created' : 'created'}, ${of['exists']} were there, ${of['rejected']} rejected` +
+        (typeof catalogVersion === 'number' ? `; live from catalog version ${catalogVersion} on` : ''),
+    );
+    if (of['rejected']) process.exitCode = 2;
+  } finally {
+    await close(rejects);
   }
-  await close(rejects);
-  complain('');
-  say(
-    `${counts.rows} rows: ${counts.created} ${options.dryRun ? 'would be created' : 'created'}, ${counts.exists} were there, ${counts.rejected} rejected` +
-      (counts.catalogVersion === null ? '' : `; live from catalog version ${counts.catalogVersion} on`),
-  );
-  if (counts.rejected > 0) process.exitCode = 2;
 }
 
 function urlOf({ api = process.env['BATON_API_URL'] }: ImportOptions): URL {
@@ -108,18 +87,6 @@ function urlOf({ api = process.env['BATON_API_URL'] }: ImportOptions): URL {
   }
 }
 
-function keyOf({ keyFile }: ImportOptions): string {
-  const key = keyFile === undefined ? process.env['BATON_API_KEY'] : readFileSync(keyFile, 'utf8').trim();
-  if (!key) throw new Error('which key? Give --key-file, or set BATON_API_KEY');
-  return key;
-}
-
-function contentTypeOf(file: string, format = file.split('.').at(-1)?.toLowerCase()): string {
-  if (format === 'csv') return 'text/csv';
-  if (format === 'ndjson' || format === 'jsonl') return 'application/x-ndjson';
-  throw new Error(`${file} is neither .csv nor .ndjson by its name: give --format csv or --format ndjson`);
-}
-
 /** The file names its own upload, so that a row without an id is recognised when the file is sent again. */
 async function digestOf(file: string): Promise<string> {
   const hash = createHash('sha256');
@@ -127,32 +94,8 @@ async function digestOf(file: string): Promise<string> {
   return hash.digest('hex');
 }
 
-/** A line that is written over on a terminal, a new one now and then elsewhere. */
-function shower(totalBytes: number): (counts: Counts, sentBytes: number) => void {
-  const startMs = Date.now();
-  let toldMs = startMs;
-  return (counts, sentBytes) => {
-    const now = Date.now();
-    const text = progressText(counts, totalBytes === 0 ? 1 : sentBytes / totalBytes, now - startMs);
-    if (process.stderr.isTTY) process.stderr.write(`\r${text}\u001b[K`);
-    else if (now - toldMs >= TOLD_EVERY_MS) {
-      toldMs = now;
-      complain(text);
-    }
-  };
-}
-
-function whole(text: string): number {
-  const count = Number(text);
-  if (!Number.isInteger(count) || count < 1) throw new Error(`${text}: give a whole number from 1`);
-  return count;
-}
-
 async function close(stream: WriteStream | null): Promise<void> {
   if (!stream) return;
   stream.end();
   await finished(stream);
 }
-
-const say = (text: string): void => void process.stdout.write(`${text}\n`);
-const complain = (text: string): void => void process.stderr.write(`${text}\n`);

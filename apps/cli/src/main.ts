@@ -3,6 +3,7 @@ import { Command } from 'commander';
 import { registerDatabase } from './database';
 import { registerDlq } from './dlq';
 import { registerEvents } from './events';
+import { registerImport } from './import';
 import { registerLinks } from './links';
 import { registerSetup } from './setup';
 import { registerTopics } from './topics';
@@ -17,6 +18,7 @@ registerTopics(program);
 registerDlq(program);
 registerEvents(program);
 registerLinks(program);
+registerImport(program);
 
 program.parseAsync().catch((error: unknown) => {
   console.error(`baton: ${error instanceof Error ? error.message : String(error)}`);

@@ -1,12 +1,11 @@
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
-import { parseClickIdKeys } from '@baton/contracts';
+import { parseClickIdKeys, parseNetworks } from '@baton/contracts';
 import { addMetricsSource, type Composition, type Context, counter, gauge, type Part } from '@baton/platform';
 import { Answers } from './answers';
 import { AppLinksController } from './app-links.controller';
 import { ClickCounts } from './caps/click-counts';
 import { openCatalogReader } from './catalog/catalog.reader';
-import { parseNetworks } from './domain/address';
 import { bucketOf } from './domain/visitor-key';
 import type { Env } from './env';
 import { FilePlaceStore } from './place.store';

@@ -1,6 +1,5 @@
-import { EnvClickIdKeys, EnvFlag, EnvParsed, EnvWhole, KafkaEnv } from '@baton/platform';
+import { EnvClickIdKeys, EnvFlag, EnvNetworks, EnvWhole, KafkaEnv } from '@baton/platform';
 import { IsNotEmpty, IsOptional, IsString, Matches } from 'class-validator';
-import { parseNetworks } from './domain/address';
 
 export class Env extends KafkaEnv {
   /** The first key signs click ids, the others only verify. */
@@ -20,7 +19,7 @@ export class Env extends KafkaEnv {
   /** How long a stopping process goes on sending what lies in its spool. */
   @EnvWhole(0, 15_000) SPOOL_DRAIN_MS = 10_000;
   /** Whose X-Forwarded-For is believed: networks, separated by commas. */
-  @EnvParsed(parseNetworks, 'TRUSTED_PROXIES must be networks such as 10.0.0.0/8,2001:db8::/32') TRUSTED_PROXIES = '';
+  @EnvNetworks('TRUSTED_PROXIES') TRUSTED_PROXIES = '';
   /** `host:port` that every connection to Kafka takes, whatever addresses the brokers name: a tunnel. */
   @IsOptional() @Matches(/^[^\s,:]+:\d+$/, { message: 'KAFKA_VIA must be host:port' }) KAFKA_VIA?: string;
   /** Crash on purpose at a named point, for tests: `name#k`. */

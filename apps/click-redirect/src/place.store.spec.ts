@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { parseAddress } from './domain/address';
+import { parseAddress } from '@baton/contracts';
 import { isReserved } from './domain/reserved';
 import { AsnTable } from './place/asn-table';
 import { MmdbTable } from './place/mmdb';

@@ -1,4 +1,4 @@
-import type { Address } from './domain/address';
+import type { Address } from '@baton/contracts';
 import { isReserved } from './domain/reserved';
 import { AsnTable } from './place/asn-table';
 import { MmdbTable } from './place/mmdb';

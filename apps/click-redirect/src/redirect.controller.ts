@@ -3,7 +3,7 @@ import { givenTraceparent, type Log, Problem } from '@baton/platform';
 import type { Answers } from './answers';
 import type { ClickCounts } from './caps/click-counts';
 import type { CatalogDomain, CatalogLink, CatalogReader, Found } from './catalog/catalog.reader';
-import { type Address, networkOf } from './domain/address';
+import { type Address, networkOf } from '@baton/contracts';
 import { clickText, landingText, linkText, placeText } from './domain/click';
 import { decide, type Decision } from './domain/decision';
 import { type Landing, type MacroValues, render } from './domain/landing';

@@ -1,6 +1,5 @@
 import { createHmac } from 'node:crypto';
-import { mintClickId, parseClickIdKeys, verifyClickId } from '@baton/contracts';
-import { parseAddress } from './domain/address';
+import { mintClickId, parseAddress, parseClickIdKeys, verifyClickId } from '@baton/contracts';
 import { KeyedSeal } from './seal';
 
 const keys = parseClickIdKeys(`3:${'ab'.repeat(32)},1:${'cd'.repeat(32)}`);

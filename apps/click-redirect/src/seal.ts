@@ -1,6 +1,5 @@
 import * as crypto from 'node:crypto';
-import type { ClickIdKeys, parseClickIdKeys } from '@baton/contracts';
-import type { Address } from './domain/address';
+import type { Address, ClickIdKeys, parseClickIdKeys } from '@baton/contracts';
 
 /** What needs a secret: click ids, and hashes that nobody else can compute. */
 export interface Seal {

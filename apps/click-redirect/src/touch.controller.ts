@@ -1,10 +1,17 @@
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
-import { type ClickIdKeys, emit, type Outgoing, TouchRecorded } from '@baton/contracts';
+import {
+  type Address,
+  type ClickIdKeys,
+  emit,
+  isProgramsOrigin,
+  maySpeakFor,
+  networkOf,
+  type Outgoing,
+  TouchRecorded,
+} from '@baton/contracts';
 import { counter, type Http, type Log, parseBody, Problem, problemBody, problemOf, traceparentOf } from '@baton/platform';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { type Address, networkOf } from './domain/address';
-import { isProgramsOrigin, maySpeakFor } from './domain/page';
 import { type Params, paramsOf, paramsOfJson, type PixelSaid, readPixel } from './domain/pixel';
 import { touchOf } from './domain/touch';
 import { type Agent, languageOf, visitorIdIn } from './domain/visitor';

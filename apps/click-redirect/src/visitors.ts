@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
-import { type Address, clientAddress, type Network, parseAddress } from './domain/address';
+import { type Address, clientAddress, type Network, parseAddress } from '@baton/contracts';
 import { agentText } from './domain/click';
 import { type Agent, readAgent } from './domain/visitor';
 import type { Seal } from './seal';

@@ -1,68 +1,41 @@
 import { Body, Controller, Get, Inject, Param, Post, Query, Res } from '@nestjs/common';
 import { ApiBearerAuth, ApiTags } from '@nestjs/swagger';
-import {
-  ApiKeyChanged,
-  emit,
-  Flag,
-  Instant,
-  Optional,
-  Pattern,
-  SCOPES,
-  SCOPES_OF_KEY_MAX,
-  type Scope,
-  Text,
-  TextList,
-  UUID,
-} from '@baton/contracts';
-import { mintApiKey, Problem } from '@baton/platform';
+import { ApiKeyChanged, type ApiKeyData, emit, UUID } from '@baton/contracts';
+import { mintApiKey, Problem, signingSecretOf } from '@baton/platform';
 import { randomUUID } from 'node:crypto';
+import {
+  ApiKeyAnswer,
+  ApiKeyBody,
+  checkedLimits,
+  mayGive,
+  NewApiKeyAnswer,
+  OVERLAP_DEFAULT_S,
+  RotateBody,
+  RotatedApiKeyAnswer,
+} from './api-key.body';
 import { apiKeys, type NamedApiKey } from './api-key.store';
 import { type Caller, TheCaller, TheTenant } from './caller';
-import { CatalogStore } from './catalog.store';
+import { CatalogStore, type CatalogTx, type Change, type Created } from './catalog.store';
 import { firstVersion, nextVersion } from './domain/stamp';
-import {
-  answered,
-  CreateBody,
-  Describes,
-  EntityAnswer,
-  entityAnswer,
-  IdPipe,
-  malformed,
-  notFound,
-  paged,
-  pageOf,
-  type Reply,
-  stampOf,
-  stateChanges,
-} from './edge';
+import { answered, Describes, entityAnswer, IdPipe, malformed, notFound, paged, pageOf, type Reply, stampOf, stateChanges } from './edge';
+import { programs } from './program.store';
 
-export class ApiKeyBody extends CreateBody {
-  @Text(200) name!: string;
-  @TextList(SCOPES_OF_KEY_MAX, 64) scopes!: Scope[];
-  /** Conversions of a test key do everything and never reach money. */
-  @Optional() @Flag() test?: boolean;
-  @Optional() @Instant() expires_at?: string;
+/** The env's POSTBACK_SIGNING_ROOT, if it is set. */
+export abstract class SigningRoot {
+  abstract readonly text: string | null;
 }
 
-export class ApiKeyAnswer extends EntityAnswer {
-  @Text(200) name!: string;
-  @Pattern(/^[0-9a-f]{8}$/) short_id!: string;
-  @TextList(SCOPES_OF_KEY_MAX, 64) scopes!: Scope[];
-  @Flag() test!: boolean;
-  @Optional() @Instant() expires_at!: string | null;
-}
+/** What a key is beside its stamp, its digest and its kind. */
+type Terms = Pick<ApiKeyData, 'scopes' | 'test' | 'expiresAt' | 'programId' | 'rateLimit' | 'allowedAddresses' | 'signed'>;
 
-export class NewApiKeyAnswer extends ApiKeyAnswer {
-  /** Shown once, in the answer that made it; null when the same request is repeated, since nobody keeps it. */
-  @Optional() @Text(200) key!: string | null;
-}
-
-/** Rotation: make a second key, change over, revoke the first. */
 @ApiTags('api-keys')
 @ApiBearerAuth()
 @Controller('v1/api-keys')
 export class ApiKeyController {
-  constructor(@Inject(CatalogStore) private readonly catalog: CatalogStore) {}
+  constructor(
+    @Inject(CatalogStore) private readonly catalog: CatalogStore,
+    @Inject(SigningRoot) private readonly root: SigningRoot,
+  ) {}
 
   @Post()
   @Describes({ body: ApiKeyBody, answer: NewApiKeyAnswer })
@@ -75,24 +48,16 @@ export class ApiKeyController {
     const id = body.id ?? randomUUID();
     const test = body.test ?? false;
     mayGive(caller, body.scopes, test);
-    const { text, digest, shortId } = mintApiKey(test);
+    const minted = mintApiKey(test);
     const created = await this.catalog.create({ tenantId, kind: 'api_key', id, body }, async (tx, change) => {
-      if (body.expires_at && body.expires_at <= change.at)
-        throw malformed([{ field: 'expires_at', problem: `is over; it is ${change.at} now` }]);
-      const data = {
-        ...firstVersion(stampOf(change, id)),
-        digest,
-        scopes: [...new Set(body.scopes)],
-        test,
-        kind: 'secret' as const,
-        expiresAt: body.expires_at ?? null,
-      };
-      const key = { data, name: body.name, shortId };
-      // Ids of keys are unique over all tenants, and the answer is the same whoever has it.
-      if (!(await apiKeys.add(tx, key))) throw new Problem('conflict', 'This id cannot be used. Choose a new random one, or leave it out.');
-      return { answer: keyAnswer(key), events: [emit(ApiKeyChanged, data)] };
+      const limits = checkedLimits(body, { now: change.at, canSign: this.root.text !== null });
+      if (body.program_id && !(await programs.newest(tx, tenantId, body.program_id)))
+        throw new Problem('program_unknown', 'program_id names no program of this tenant.');
+      const key = newKey({ ...limits, ...termsOf(body), test }, { name: body.name, id, change, minted });
+      await added(tx, key);
+      return { answer: keyAnswer(key), events: [emit(ApiKeyChanged, key.data)] };
     });
-    return { ...answered(reply, created), key: created.kind === 'made' ? text : null };
+    return this.shown(answered(reply, created), created, minted.text);
   }
 
   @Get()
@@ -108,6 +73,40 @@ export class ApiKeyController {
     const key = await this.catalog.read(tenantId, (tx) => apiKeys.find(tx, tenantId, id));
     if (!key) throw notFound();
     return keyAnswer(key);
+  }
+
+  /** A second key that may do the same; both work until the first expires. `id` is the new key's, and makes a repeat safe. */
+  @Post(':id/rotate')
+  @Describes({ body: RotateBody, answer: RotatedApiKeyAnswer })
+  async rotate(
+    @TheTenant() tenantId: string,
+    @TheCaller() caller: Caller,
+    @Param('id', IdPipe) replaces: string,
+    @Body() body: RotateBody,
+    @Res({ passthrough: true }) reply: Reply,
+  ): Promise<RotatedApiKeyAnswer> {
+    const id = body.id ?? randomUUID();
+    const before = await this.catalog.read(tenantId, (tx) => apiKeys.find(tx, tenantId, replaces));
+    if (!before) throw notFound();
+    mayGive(caller, before.data.scopes, before.data.test);
+    const minted = mintApiKey(before.data.test);
+    const created = await this.catalog.create({ tenantId, kind: 'api_key', id, body: { ...body, replaces } }, async (tx, change) => {
+      const old = await apiKeys.find(tx, tenantId, replaces);
+      if (old?.data.state !== 'active') throw new Problem('deleted', 'This key was revoked, and that is final. Make a new one.');
+      if (body.expires_at && body.expires_at <= change.at)
+        throw malformed([{ field: 'expires_at', problem: `is over; it is ${change.at} now` }]);
+      const key = newKey({ ...old.data, expiresAt: body.expires_at ?? null }, { name: old.name, id, change, minted });
+      await added(tx, key);
+      const until = new Date(Date.parse(change.at) + (body.overlap_seconds ?? OVERLAP_DEFAULT_S) * 1_000).toISOString();
+      // A key that was to end sooner still does.
+      const expiresAt = old.data.expiresAt && old.data.expiresAt < until ? old.data.expiresAt : until;
+      const ending = { ...old, data: nextVersion(old.data, stampOf(change, replaces), { expiresAt }) };
+      await apiKeys.put(tx, ending);
+      const answer = { ...keyAnswer(key), replaces, replaced_expires_at: expiresAt };
+      // The new key first: who reads the topic in order never knows neither.
+      return { answer, events: [emit(ApiKeyChanged, key.data), emit(ApiKeyChanged, ending.data)] };
+    });
+    return this.shown(answered(reply, created), created, minted.text);
   }
 
   /** For good. A repeat changes nothing. */
@@ -126,17 +125,54 @@ export class ApiKeyController {
       return { answer: keyAnswer(next), events: [emit(ApiKeyChanged, next.data)] };
     });
   }
+
+  /** With its secrets, in the first answer alone. */
+  private shown<A extends ApiKeyAnswer>(
+    answer: A,
+    { kind }: Created<A>,
+    text: string,
+  ): A & Pick<NewApiKeyAnswer, 'key' | 'signing_secret'> {
+    const isNew = kind === 'made';
+    const secret = isNew && answer.signed && this.root.text !== null ? signingSecretOf(this.root.text, answer.id) : null;
+    return { ...answer, key: isNew ? text : null, signing_secret: secret };
+  }
 }
 
-/** A key makes no key that can do more than itself. */
-function mayGive(caller: Caller, scopes: readonly Scope[], test: boolean): void {
-  const unknown = scopes.filter((scope) => !SCOPES.includes(scope));
-  if (unknown.length > 0) throw malformed([{ field: 'scopes', problem: `names ${unknown.join(', ')}; there are ${SCOPES.join(', ')}` }]);
-  if (scopes.length === 0) throw malformed([{ field: 'scopes', problem: 'names none: such a key could do nothing' }]);
-  if (caller.kind === 'operator') return;
-  const lacking = scopes.filter((scope) => !caller.scopes.includes(scope));
-  if (lacking.length > 0) throw new Problem('scope_missing', `This key lacks ${lacking.join(', ')} itself, so it cannot give it.`);
-  if (caller.test && !test) throw new Problem('scope_missing', 'A test key can make test keys only.');
+interface Making {
+  readonly name: string;
+  readonly id: string;
+  readonly change: Change;
+  readonly minted: ReturnType<typeof mintApiKey>;
+}
+
+function newKey(
+  { scopes, test, expiresAt, programId, rateLimit, allowedAddresses, signed }: Terms,
+  { name, id, change, minted }: Making,
+): NamedApiKey {
+  const data = {
+    ...firstVersion(stampOf(change, id)),
+    digest: minted.digest,
+    scopes: [...new Set(scopes)],
+    test,
+    kind: 'secret' as const,
+    expiresAt,
+    programId,
+    rateLimit,
+    allowedAddresses,
+    signed,
+  };
+  return { data, name, shortId: minted.shortId };
+}
+
+const termsOf = ({ scopes, expires_at, program_id }: ApiKeyBody) => ({
+  scopes,
+  expiresAt: expires_at ?? null,
+  programId: program_id ?? null,
+});
+
+/** Ids of keys are unique over all tenants, and the answer is the same whoever has it. */
+async function added(tx: CatalogTx, key: NamedApiKey): Promise<void> {
+  if (!(await apiKeys.add(tx, key))) throw new Problem('conflict', 'This id cannot be used. Choose a new random one, or leave it out.');
 }
 
 const keyAnswer = ({ data, name, shortId }: NamedApiKey): ApiKeyAnswer => ({
@@ -146,4 +182,8 @@ const keyAnswer = ({ data, name, shortId }: NamedApiKey): ApiKeyAnswer => ({
   scopes: data.scopes,
   test: data.test,
   expires_at: data.expiresAt ?? null,
+  program_id: data.programId ?? null,
+  rate_limit: data.rateLimit ? { requests: data.rateLimit.requests, window_seconds: data.rateLimit.windowSeconds } : null,
+  allowed_addresses: data.allowedAddresses ?? null,
+  signed: data.signed ?? false,
 });

@@ -1,6 +1,6 @@
-import type { ApiKeyData, EntityState, Scope } from '@baton/contracts';
+import type { ApiKeyData, EntityState, RateLimit, Scope } from '@baton/contracts';
 import type { CatalogTx } from './catalog.store';
-import type { ApiKey } from './generated/client';
+import { type ApiKey, Prisma } from './generated/client';
 
 /** What is published about a key, and what its tenant calls it. */
 export interface NamedApiKey {
@@ -44,17 +44,28 @@ export const apiKeys: ApiKeyStore = {
   },
 };
 
-function rowOf({ data: { kind: _kind, programId: _programId, ...data }, name, shortId }: NamedApiKey) {
-  return { ...data, expiresAt: data.expiresAt ?? null, name, shortId };
+function rowOf({ data: { kind: _kind, rateLimit, allowedAddresses, ...data }, name, shortId }: NamedApiKey) {
+  return {
+    ...data,
+    expiresAt: data.expiresAt ?? null,
+    programId: data.programId ?? null,
+    rateLimit: rateLimit ? (rateLimit as unknown as Prisma.InputJsonObject) : Prisma.DbNull,
+    allowedAddresses: allowedAddresses ?? [],
+    signed: data.signed ?? false,
+    name,
+    shortId,
+  };
 }
 
-function keyOf({ catalogVersion, changedAt, expiresAt, name, shortId, ...row }: ApiKey): NamedApiKey {
+function keyOf({ catalogVersion, changedAt, expiresAt, name, shortId, rateLimit, allowedAddresses, ...row }: ApiKey): NamedApiKey {
   const data = {
     ...row,
     kind: 'secret' as const,
     state: row.state as EntityState,
     scopes: row.scopes as Scope[],
     expiresAt: expiresAt?.toISOString() ?? null,
+    rateLimit: rateLimit as unknown as RateLimit | null,
+    allowedAddresses: allowedAddresses.length > 0 ? allowedAddresses : null,
     changedAt: changedAt.toISOString(),
     catalogVersion: Number(catalogVersion),
   };

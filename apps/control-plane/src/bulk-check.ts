@@ -1,8 +1,7 @@
 import { plainToInstance } from 'class-transformer';
 import { validateSync } from 'class-validator';
 import { type ReasonCode, schemaOf } from '@baton/contracts';
-import { type FieldProblem, parseBody, Problem, problemsOf } from '@baton/platform';
-import type { Row } from './bulk-rows';
+import { type FieldProblem, parseBody, Problem, problemsOf, type Row } from '@baton/platform';
 import { bodyOfRecord, recordOfCells, unknownColumns } from './domain/bulk-row';
 import { LinkBody } from './link.controller';
 

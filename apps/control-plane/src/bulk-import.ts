@@ -1,9 +1,8 @@
 import { emit, LinkChanged, type LinkData, nameId, type PartnerData, type ProgramData } from '@baton/contracts';
-import { type FieldProblem, Problem } from '@baton/platform';
+import { type FieldProblem, Problem, type Row } from '@baton/platform';
 import { randomUUID } from 'node:crypto';
 import { bulkLinks } from './bulk.store';
 import { type Checked, checkRow, type Rejected } from './bulk-check';
-import type { Row } from './bulk-rows';
 import type { CatalogStore, CatalogTx, Change } from './catalog.store';
 import { type Candidate, judge, type Judgement, type Known, type KnownLink, type LinkContent } from './domain/bulk-verdict';
 import { fingerprintOf } from './domain/fingerprint';

@@ -23,7 +23,7 @@ export interface BulkStore {
   /** Numbers that no link has had, ascending. */
   nextNumbers(tx: CatalogTx, count: number): Promise<number[]>;
   /** Gives the ids of those that were added; the others' slugs are some tenant's already. */
-  add(tx: CatalogTx, links: readonly LinkData[]): Promise<Set<string>>;
+  add(tx: CatalogTx, links: readonly LinkData[], referral?: boolean): Promise<Set<string>>;
   addCreations(tx: CatalogTx, tenantId: string, creations: readonly Creation[]): Promise<void>;
 }
 
@@ -63,10 +63,10 @@ export const bulkLinks: BulkStore = {
     );
     return rows.map((row) => row.number);
   },
-  async add(tx, links) {
+  async add(tx, links, referral = false) {
     const rows = await tx.$queryRawUnsafe<{ id: string }[]>(
       `INSERT INTO links SELECT * FROM jsonb_populate_recordset(NULL::links, $1::jsonb) ORDER BY id ON CONFLICT DO NOTHING RETURNING id::text`,
-      JSON.stringify(links.map((link) => inColumns({ ...link, referral: false }))),
+      JSON.stringify(links.map((link) => inColumns({ ...link, referral }))),
     );
     return new Set(rows.map((row) => row.id));
   },

@@ -1,5 +1,5 @@
 import type { Outgoing } from '@baton/contracts';
-import { type Database, writeOutbox } from '@baton/platform';
+import { type Database, type Tx, writeOutbox } from '@baton/platform';
 import { fingerprintOf } from './domain/fingerprint';
 import type { Prisma } from './generated/client';
 
@@ -113,14 +113,32 @@ export class PgCatalogStore extends CatalogStore {
     work: (tx: CatalogTx, change: Change) => Promise<Changed<A>>,
     traceparent?: string,
   ): Promise<A> {
-    const [clock] = await tx.$queryRawUnsafe<{ version: bigint }[]>('SELECT version FROM catalog_clock WHERE id = 1 FOR UPDATE');
-    if (!clock) throw new Error('catalog_clock has no row: the migrations of control-plane were not applied as they are');
-    let version = Number(clock.version);
-    const { answer, events } = await work(tx, { tenantId, at: this.now(), version: () => ++version });
+    const clock = await holdClock(tx, this.now());
+    const { answer, events } = await work(tx, clock.changeOf(tenantId));
     if (events.length > 0) {
-      await tx.$executeRawUnsafe('UPDATE catalog_clock SET version = $1::bigint WHERE id = 1', version);
+      await clock.keep();
       await writeOutbox(tx, events, traceparent);
     }
     return answer;
   }
+}
+
+export interface HeldClock {
+  changeOf(tenantId: string): Change;
+  /** Once everything has its version, and before the outbox is written. */
+  keep(): Promise<void>;
+}
+
+/** Nobody else changes the catalog until the transaction ends. `at`: RFC 3339, UTC, milliseconds. */
+export async function holdClock(tx: Tx, at: string): Promise<HeldClock> {
+  const [clock] = await tx.$queryRawUnsafe<{ version: bigint }[]>('SELECT version FROM catalog_clock WHERE id = 1 FOR UPDATE');
+  if (!clock) throw new Error('catalog_clock has no row: the migrations of control-plane were not applied as they are');
+  const before = Number(clock.version);
+  let version = before;
+  return {
+    changeOf: (tenantId) => ({ tenantId, at, version: () => ++version }),
+    keep: async () => {
+      if (version > before) await tx.$executeRawUnsafe('UPDATE catalog_clock SET version = $1::bigint WHERE id = 1', version);
+    },
+  };
 }

@@ -1,4 +1,4 @@
-import { ServiceEnv } from '@baton/platform';
+import { EnvNetworks, EnvSigningRoot, ServiceEnv } from '@baton/platform';
 import { Matches, MinLength } from 'class-validator';
 
 export class Env extends ServiceEnv {
@@ -7,4 +7,8 @@ export class Env extends ServiceEnv {
   /** What share links begin with: where click-redirect is reached from outside. */
   @Matches(/^https?:\/\/[^\s/?#@]+$/, { message: 'PUBLIC_URL must be an origin such as https://go.example.com, without a path' })
   PUBLIC_URL!: string;
+  /** Whose X-Forwarded-For is believed, for keys with an allow list. */
+  @EnvNetworks('TRUSTED_PROXIES') TRUSTED_PROXIES = '';
+  /** Signing secrets of keys are derived from it, as in conversion-ingest. Not set: no key that must be signed for can be made. */
+  @EnvSigningRoot() POSTBACK_SIGNING_ROOT?: string;
 }

@@ -1,6 +1,7 @@
 import type { LinkData, PartnerData, ProgramData } from '@baton/contracts';
 import { Problem } from '@baton/platform';
 import { randomInt } from 'node:crypto';
+import { bulkLinks } from './bulk.store';
 import type { CatalogTx, Change } from './catalog.store';
 import { termsAt } from './domain/destination';
 import { type Agreed, checkLink, type LinkProblem, type LinkWords } from './domain/link';
@@ -40,6 +41,17 @@ export class LinkMint {
       if (slug) throw new Problem('slug_taken', `The slug "${slug}" is in use. Choose another, or leave it out to get one.`);
     }
     throw new Error(`no free slug in ${ATTEMPTS_MAX} attempts`);
+  }
+
+  /** Share links of customers, made with a random slug each; a slug that is in use is drawn again. */
+  async addReferrals(tx: CatalogTx, made: readonly LinkData[]): Promise<void> {
+    let missing = made;
+    for (let attempt = 1; missing.length > 0; attempt++) {
+      if (attempt > ATTEMPTS_MAX) throw new Error(`no free slugs in ${ATTEMPTS_MAX} attempts`);
+      const added = await bulkLinks.add(tx, missing, true);
+      missing = missing.filter((link) => !added.has(link.id));
+      for (const link of missing) link.slug = randomSlug();
+    }
   }
 
   /** On one of the tenant's own domains, if it is named. */

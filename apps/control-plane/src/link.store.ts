@@ -6,6 +6,8 @@ export interface LinkStore {
   find(tx: CatalogTx, tenantId: string, id: string): Promise<LinkData | null>;
   /** The link with which a customer refers others to a program. */
   referral(tx: CatalogTx, tenantId: string, programId: string, partnerId: string): Promise<LinkData | null>;
+  /** Those with which these partners refer others, of every program. */
+  referrals(tx: CatalogTx, tenantId: string, partnerIds: readonly string[]): Promise<LinkData[]>;
   /** By number, after the number `after`; of one partner if it is named. */
   list(tx: CatalogTx, tenantId: string, partnerId: string | undefined, after: number | undefined, limit: number): Promise<LinkData[]>;
   /** A number that no link has had, not even one that was never committed. */
@@ -23,6 +25,10 @@ export const links: LinkStore = {
   async referral(tx, tenantId, programId, partnerId) {
     const row = await tx.link.findFirst({ where: { tenantId, programId, partnerId, referral: true } });
     return row && linkOf(row);
+  },
+  async referrals(tx, tenantId, partnerIds) {
+    if (partnerIds.length === 0) return [];
+    return (await tx.link.findMany({ where: { tenantId, partnerId: { in: [...partnerIds] }, referral: true } })).map(linkOf);
   },
   async list(tx, tenantId, partnerId, after, limit) {
     const where = { tenantId, ...(partnerId ? { partnerId } : {}), ...(after ? { number: { gt: after } } : {}) };

@@ -1,6 +1,6 @@
 import { Body, Controller, Get, Inject, Param, Post, Query, Res } from '@nestjs/common';
 import { ApiBearerAuth, ApiTags } from '@nestjs/swagger';
-import { emit, OneOf, Optional, PartnerChanged, type PartnerData, Pattern, Text, UUID } from '@baton/contracts';
+import { emit, OneOf, Optional, PartnerChanged, type PartnerData, Pattern, Text, Uuid, UUID, Whole } from '@baton/contracts';
 import { Problem } from '@baton/platform';
 import { randomUUID } from 'node:crypto';
 import { TheTenant } from './caller';
@@ -40,6 +40,10 @@ export class PartnerAnswer extends EntityAnswer {
   @Text(200) name!: string;
   @Pattern(KEY) key!: string;
   @Optional() @Text(255) customer_id!: string | null;
+  /** The customer (a partner) by whose link this one came. */
+  @Optional() @Uuid() referred_by!: string | null;
+  /** How many customers referred one another up to this one. */
+  @Optional() @Whole(0, 1_000) referral_depth!: number | null;
 }
 
 @ApiTags('partners')
@@ -111,4 +115,6 @@ export const partnerAnswer = (partner: PartnerData): PartnerAnswer => ({
   name: partner.name,
   key: partner.key,
   customer_id: partner.customerId ?? null,
+  referred_by: partner.referredBy ?? null,
+  referral_depth: partner.kind === 'customer' ? (partner.referralDepth ?? 0) : null,
 });

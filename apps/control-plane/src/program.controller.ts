@@ -68,6 +68,8 @@ export class ProgramBody extends CreateBody {
   /** Schemes of apps that deep links may open: `acme` for `acme://`. */
   @Optional() @TextList(20, 64) deep_link_schemes?: string[] | null;
   @Optional() @Nested(() => AppStoresBody) app_stores?: AppStoresBody | null;
+  /** Whoever converts becomes a referrer with a share link of their own. */
+  @Optional() @Flag() enrol_customers?: boolean;
   @Optional() @Instant() valid_from?: string;
 }
 
@@ -89,6 +91,8 @@ export class ProgramVersionBody {
   /** Schemes of apps that deep links may open: `acme` for `acme://`. */
   @Optional() @TextList(20, 64) deep_link_schemes?: string[] | null;
   @Optional() @Nested(() => AppStoresBody) app_stores?: AppStoresBody | null;
+  /** Whoever converts becomes a referrer with a share link of their own. */
+  @Optional() @Flag() enrol_customers?: boolean;
   @Optional() @Instant() valid_from?: string;
 }
 
@@ -106,6 +110,7 @@ export class ProgramAnswer extends EntityAnswer {
   @Optional() @Nested(() => UtmConvention) utm_convention!: UtmConvention | null;
   @Optional() @TextList(20, 64) deep_link_schemes!: string[] | null;
   @Optional() @Nested(() => AppStoresBody) app_stores!: AppStoresBody | null;
+  @Flag() enrol_customers!: boolean;
   @Instant() valid_from!: string;
 }
 
@@ -198,6 +203,7 @@ function termsOf(body: ProgramVersionBody): Partial<ProgramTerms> {
     clockSkewMs: body.clock_skew_ms,
     model: body.model,
     landingParam: body.landing_param,
+    enrolCustomers: body.enrol_customers,
     utm: utm?.utm,
   };
   const named = Object.fromEntries(Object.entries(terms).filter(([, value]) => value !== undefined && value !== null));
@@ -234,5 +240,6 @@ const programAnswer = (program: ProgramData): ProgramAnswer => ({
   app_stores: program.appStores
     ? { app_store_url: program.appStores.appStoreUrl ?? null, play_package: program.appStores.playPackage ?? null }
     : null,
+  enrol_customers: program.enrolCustomers ?? false,
   valid_from: program.validFrom,
 });

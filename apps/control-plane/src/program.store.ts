@@ -44,8 +44,9 @@ export const programOf = ({ catalogVersion, changedAt, validFrom, windowMs, ...r
   catalogVersion: Number(catalogVersion),
 });
 
-const rowOf = ({ utmConvention, deepLinkSchemes, appStores, ...program }: ProgramData) => ({
+const rowOf = ({ utmConvention, deepLinkSchemes, appStores, enrolCustomers, ...program }: ProgramData) => ({
   ...program,
+  enrolCustomers: enrolCustomers ?? false,
   utmConvention: utmConvention ? (utmConvention as unknown as Prisma.InputJsonObject) : Prisma.DbNull,
   deepLinkSchemes: deepLinkSchemes ?? [],
   appStores: appStores ? (appStores as unknown as Prisma.InputJsonObject) : Prisma.DbNull,

@@ -1,27 +1,13 @@
-import { Body, Controller, Inject, Post, Res } from '@nestjs/common';
-import { ApiBearerAuth, ApiTags } from '@nestjs/swagger';
-import {
-  emit,
-  LinkChanged,
-  type LinkData,
-  Nested,
-  Optional,
-  type Outgoing,
-  PartnerChanged,
-  type PartnerData,
-  Text,
-  Uuid,
-  Whole,
-} from '@baton/contracts';
+import { Body, Controller, Get, Inject, Post, Query, Res } from '@nestjs/common';
+import { ApiBearerAuth, ApiQuery, ApiTags } from '@nestjs/swagger';
+import { type LinkData, Nested, Optional, type PartnerData, Text, Uuid, UUID, Whole } from '@baton/contracts';
 import { Problem } from '@baton/platform';
-import { randomUUID } from 'node:crypto';
 import { TheTenant } from './caller';
-import { CatalogStore, type CatalogTx, type Change } from './catalog.store';
-import { defaultDestination } from './domain/destination';
-import { firstVersion } from './domain/stamp';
-import { Describes, malformed, type Reply, stampOf } from './edge';
+import { CatalogStore } from './catalog.store';
+import { Describes, malformed, type Reply } from './edge';
+import { enrol, type Enrolment } from './enrolment';
 import { linkAnswer, LinkAnswer } from './link.controller';
-import { agreedOf, LinkMint, programOf, randomSlug } from './link-mint';
+import { LinkMint } from './link-mint';
 import { links } from './link.store';
 import { partnerAnswer, PartnerAnswer } from './partner.controller';
 import { partners } from './partner.store';
@@ -56,31 +42,38 @@ export class ReferrerController {
   @Post()
   @Describes({ body: ReferrerBody, answer: ReferrerAnswer })
   create(@TheTenant() tenantId: string, @Body() body: ReferrerBody, @Res({ passthrough: true }) reply: Reply): Promise<ReferrerAnswer> {
+    const { customer_id: customerId, program_id: programId, name, destination } = body;
     return this.catalog.change(tenantId, async (tx, change) => {
-      const known = await partners.ofCustomer(tx, tenantId, body.customer_id);
-      const before = known && (await links.referral(tx, tenantId, body.program_id, known.id));
-      if (known && before) {
-        reply.code(200);
-        return { answer: this.answer(known, before), events: [] };
-      }
-      if (known?.state === 'deleted') throw new Problem('deleted', 'This customer was deleted as a referrer, and that is final.');
-      const versions = await programOf(tx, change, body.program_id);
-      const wanted = body.destination ?? defaultDestination(versions, change.at);
-      if (!wanted) throw malformed([{ field: 'destination', problem: 'is needed here: every host of the program is a pattern' }]);
-      const events: Outgoing[] = [];
-      const partner = known ?? (await newReferrer(tx, change, body));
-      if (!known) events.push(emit(PartnerChanged, partner));
-      const agreed = agreedOf({ destination: wanted }, versions, { at: change.at, partner });
-      const link = await this.mint.add(tx, change, {
-        id: randomUUID(),
-        programId: body.program_id,
-        partnerId: partner.id,
-        ...agreed,
-        subIds: {},
-        referral: true,
-      });
-      return { answer: this.answer(partner, link), events: [...events, emit(LinkChanged, link)] };
+      const { enrolments, events } = await enrol(tx, change, this.mint, [{ customerId, programId, name, destination }]);
+      const [enrolment] = enrolments as [Enrolment];
+      if (enrolment.kind === 'refused') throw enrolment.problem;
+      if (enrolment.kind === 'known') reply.code(200);
+      return { answer: this.answer(enrolment.partner, enrolment.link), events };
     });
+  }
+
+  /** `?customer_id=&program_id=` */
+  @Get()
+  @ApiQuery({ name: 'customer_id', required: true })
+  @ApiQuery({ name: 'program_id', required: true })
+  @Describes({ answer: ReferrerAnswer })
+  async find(
+    @TheTenant() tenantId: string,
+    @Query('customer_id') customerId: unknown,
+    @Query('program_id') programId: unknown,
+  ): Promise<ReferrerAnswer> {
+    const problems = [
+      ...(isCustomerId(customerId) ? [] : [{ field: 'customer_id', problem: 'must be your own id of the customer, 1 to 255 characters' }]),
+      ...(typeof programId === 'string' && UUID.test(programId) ? [] : [{ field: 'program_id', problem: 'must be the id of a program' }]),
+    ];
+    if (problems.length > 0) throw malformed(problems);
+    const found = await this.catalog.read(tenantId, async (tx) => {
+      const partner = await partners.ofCustomer(tx, tenantId, customerId as string);
+      const link = partner && (await links.referral(tx, tenantId, programId as string, partner.id));
+      return partner && link ? this.answer(partner, link) : null;
+    });
+    if (!found) throw new Problem('not_found', NOT_ENROLLED);
+    return found;
   }
 
   private answer(partner: PartnerData, link: LinkData): ReferrerAnswer {
@@ -93,15 +86,9 @@ export class ReferrerController {
   }
 }
 
-async function newReferrer(tx: CatalogTx, change: Change, { customer_id: customerId, name }: ReferrerBody): Promise<PartnerData> {
-  // The key stands in links and reports: it tells nothing of the customer.
-  const partner = {
-    ...firstVersion(stampOf(change, randomUUID())),
-    kind: 'customer' as const,
-    name: name ?? 'Customer',
-    key: `c-${randomSlug()}${randomSlug()}`,
-    customerId,
-  };
-  if (!(await partners.add(tx, partner))) throw new Error('no free partner key');
-  return partner;
-}
+const NOT_ENROLLED =
+  'This customer has no share link of this program. POST /v1/referrers makes one; where the program says enrol_customers, the customer’s first conversion does, within moments.';
+
+/** Text that a customer could have been enrolled under. */
+const isCustomerId = (value: unknown): value is string =>
+  typeof value === 'string' && value !== '' && [...value].length <= 255 && !/\u0000/.test(value);

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { type Call, furnished, type Harness, startHarness } from './testing';
+import { type Call, furnished, type Harness, startHarness, published } from './testing';
 
 describe('the control plane over HTTP', () => {
   let harness: Harness;
@@ -23,7 +23,10 @@ describe('the control plane over HTTP', () => {
   const later = (days: number) => new Date(Date.now() + days * DAY_MS).toISOString();
 
   it('is ready once its relay and stores are', async () => {
-    expect(await harness.operator()('GET', '/readyz')).toEqual({ status: 200, body: { ready: true } });
+    expect(await harness.operator()('GET', '/readyz')).toMatchObject({
+      status: 200,
+      body: { ready: true, consumer: expect.any(String) as string },
+    });
   });
 
   describe('tenants', () => {
@@ -36,6 +39,24 @@ describe('the control plane over HTTP', () => {
       expect(made.body.tenant_id).toBe(made.body.id);
       expect(await harness.operator()('GET', `/v1/tenants/${made.body.id}`)).toEqual({ status: 200, body: made.body });
       expect((await harness.operator()('GET', '/v1/catalog')).body.version).toBe(made.body.catalog_version);
+    });
+
+    it('have caps on what one reversal takes back unconfirmed, which the operator changes', async () => {
+      const operator = harness.operator();
+      const made = await operator('POST', '/v1/tenants', { name: 'Capped', reversal_cap_conversions: 5 });
+      expect(made.body).toMatchObject({ version: 1, reversal_cap_conversions: 5, reversal_cap_minor: null });
+      const limits = `/v1/tenants/${made.body.id}/limits`;
+      const changed = await operator('POST', limits, { reversal_cap_minor: 50_000 });
+      expect(changed).toMatchObject({ status: 201, body: { version: 2, reversal_cap_conversions: 5, reversal_cap_minor: 50_000 } });
+      expect(await published(harness, 'tenant', made.body.id)).toContain('"reversalCapMinor":50000');
+      expect(await operator('POST', limits, { reversal_cap_minor: 50_000 })).toEqual({ status: 200, body: changed.body });
+      const taken = await operator('POST', limits, { reversal_cap_conversions: null });
+      expect(taken.body).toMatchObject({ version: 3, name: 'Capped', reversal_cap_conversions: null, reversal_cap_minor: 50_000 });
+      for (const bad of [{ reversal_cap_conversions: 0 }, { reversal_cap_minor: -1 }, { reversal_cap_minor: 1.5 }])
+        expect(await operator('POST', limits, bad)).toMatchObject({ status: 400, body: { code: 'malformed' } });
+      expect((await operator('POST', `/v1/tenants/${randomUUID()}/limits`, {})).status).toBe(404);
+      const key = await harness.operator(made.body.id)('POST', '/v1/api-keys', { name: 'own', scopes: ['catalog:write'] });
+      expect(await harness.withKey(key.body.key)('POST', limits, {})).toMatchObject({ status: 403, body: { code: 'operator_only' } });
     });
 
     it.each([

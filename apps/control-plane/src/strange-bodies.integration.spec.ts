@@ -1,14 +1,9 @@
+import { nearly as record, odd, someOf as list, strangeWord as word } from '@baton/testing';
 import fc from 'fast-check';
 import { type Call, furnished, type Harness, startHarness } from './testing';
 
 jest.setTimeout(120_000);
 
-/** Bodies that are nearly right find more than bodies that are all wrong: each field is mostly what it should be. */
-const word = fc.oneof(
-  fc.string(),
-  fc.string({ unit: 'binary' }),
-  fc.constantFrom('garden', 'DE', 'mobile', '__proto__', '=1+1', '\u0000', '%00'),
-);
 const url = fc.oneof(
   { weight: 6, arbitrary: fc.constantFrom('https://shop.example/', 'https://shop.example/{sub1}', 'acme://x') },
   fc.webUrl(),
@@ -16,12 +11,6 @@ const url = fc.oneof(
   fc.constantFrom('https://shop.example/?utm_source=x', 'https://', 'https://[::1', 'https://shop.example/%0d'),
 );
 const instant = fc.constantFrom('2026-01-01T00:00:00.000Z', '2199-12-31T23:59:59.999Z', '2026-02-31T00:00:00.000Z', '');
-const odd = (field: fc.Arbitrary<unknown>): fc.Arbitrary<unknown> =>
-  fc.oneof({ weight: 8, arbitrary: field }, { weight: 1, arbitrary: fc.constant(null) }, { weight: 1, arbitrary: fc.jsonValue() });
-const record = (fields: Record<string, fc.Arbitrary<unknown>>) =>
-  fc.record(Object.fromEntries(Object.entries(fields).map(([name, field]) => [name, odd(field)])), { requiredKeys: [] });
-const list = (item: fc.Arbitrary<unknown>) => fc.array(odd(item), { maxLength: 4 });
-
 const linkFields = {
   destination: url,
   utm: fc.dictionary(word, odd(word), { maxKeys: 3 }),

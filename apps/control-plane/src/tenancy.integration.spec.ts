@@ -15,7 +15,17 @@ describe('a tenant of the control plane', () => {
     const report = await checkTenancy(harness.db);
     expect(report.problems).toEqual([]);
     expect(report.tables).toEqual(
-      expect.arrayContaining(['api_keys', 'creations', 'domains', 'links', 'partners', 'plan_versions', 'program_versions', 'tenants']),
+      expect.arrayContaining([
+        'api_keys',
+        'creations',
+        'domains',
+        'links',
+        'partners',
+        'plan_versions',
+        'program_versions',
+        'referrals',
+        'tenants',
+      ]),
     );
   });
 

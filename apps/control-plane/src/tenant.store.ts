@@ -5,6 +5,7 @@ import type { Tenant } from './generated/client';
 export interface TenantStore {
   find(tx: CatalogTx, tenantId: string): Promise<TenantEntity | null>;
   add(tx: CatalogTx, tenant: TenantEntity): Promise<void>;
+  put(tx: CatalogTx, tenant: TenantEntity): Promise<void>;
 }
 
 export const tenants: TenantStore = {
@@ -15,12 +16,16 @@ export const tenants: TenantStore = {
   async add(tx, { id: _id, ...tenant }) {
     await tx.tenant.create({ data: tenant });
   },
+  async put(tx, { id: _id, ...tenant }) {
+    await tx.tenant.update({ where: { tenantId: tenant.tenantId }, data: tenant });
+  },
 };
 
-const tenantOf = ({ catalogVersion, changedAt, ...row }: Tenant): TenantEntity => ({
+const tenantOf = ({ catalogVersion, changedAt, reversalCapMinor, ...row }: Tenant): TenantEntity => ({
   ...row,
   id: row.tenantId,
   state: row.state as EntityState,
   changedAt: changedAt.toISOString(),
   catalogVersion: Number(catalogVersion),
+  reversalCapMinor: reversalCapMinor === null ? null : Number(reversalCapMinor),
 });

@@ -10,6 +10,7 @@ import { Env } from './env';
 // For specs alone: the service as it runs, replicas of it, and a way to call it.
 
 export const ADMIN_KEY = randomBytes(24).toString('hex');
+export const SIGNING_ROOT = 'r'.repeat(32);
 export const PUBLIC_URL = 'https://go.example';
 
 export interface Answer {
@@ -38,7 +39,9 @@ export async function startHarness(replicas = 1, brokers?: string): Promise<Harn
   const log = createLog('control-plane-test', process.env['TEST_LOG'] ?? 'silent');
   const db = await testDatabase('control-plane', { adminUrl: postgresAdminUrl, prefix });
   const kafka = connectKafka({ brokers: kafkaBrokers, clientId: 'control-plane-test', prefix, log });
-  const topics = plannedTopics(prefix).filter(({ topic }) => /(catalog|credentials)\.v1$/.test(topic));
+  const topics = plannedTopics(prefix).filter(({ topic }) =>
+    /(catalog|credentials|conversions|attributions)\.v1(\.dlq\.control-plane)?$/.test(topic),
+  );
   await withAdmin(kafka, (admin) =>
     admin.createTopics({ waitForLeaders: true, topics: topics.map(({ topic, partitions }) => ({ topic, numPartitions: partitions })) }),
   );
@@ -50,6 +53,7 @@ export async function startHarness(replicas = 1, brokers?: string): Promise<Harn
     DATABASE_API_URL: db.api,
     ADMIN_KEY,
     PUBLIC_URL,
+    POSTBACK_SIGNING_ROOT: SIGNING_ROOT,
   } satisfies Partial<Record<keyof Env | keyof BaseEnv, string>>);
   const fatal = (reason: string): void => {
     throw new Error(reason);
@@ -104,7 +108,7 @@ export async function published(harness: Harness, kind: string, id: string): Pro
   await client.connect();
   try {
     const { rows } = await client.query<{ value: string }>(
-      `SELECT value FROM outbox WHERE key LIKE '%:' || $1 || ':' || $2 || '%' ORDER BY id DESC LIMIT 1`,
+      `SELECT value FROM outbox WHERE key LIKE '%:' || $1 || ':' || $2 || '%' OR key = $2 ORDER BY id DESC LIMIT 1`,
       [kind, id],
     );
     if (!rows[0]) throw new Error(`nothing was published about ${kind} ${id}`);

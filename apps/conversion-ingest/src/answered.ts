@@ -7,6 +7,8 @@ export interface FactRequest {
   readonly caller?: { readonly tenantId: string };
   /** What became of the facts that it brought. */
   told?: readonly Told[];
+  /** Of a request that tells of its facts while it lasts: how many were counted so far. */
+  counted?: number;
 }
 export interface Reply {
   code(status: number): Reply;
@@ -16,7 +18,12 @@ export interface Reply {
 /** The routes that take facts, with the name of their door. Filled by whoever mounts them, before the first request. */
 export type FactRoutes = Map<string, string>;
 export const ownRoutes = (): FactRoutes =>
-  new Map(['/v1/conversions', '/v1/reversals', '/v1/identities'].map((route) => [`POST ${route}`, 'api']));
+  new Map(
+    ['conversions', 'conversions/batch', 'conversions::bulk', 'reversals', 'identities', 'verifications'].map((name) => [
+      `POST /v1/${name}`,
+      'api',
+    ]),
+  );
 
 /** Says in the headers what became of a request's facts: of one, its receipt; of several, the verdict that they share, else `mixed`. */
 export function tell(request: FactRequest, reply: Reply, told: readonly Told[]): void {
@@ -36,32 +43,50 @@ export function tell(request: FactRequest, reply: Reply, told: readonly Told[]):
   if (told.every(({ kind }) => kind === 'duplicate')) reply.header('Baton-Replayed', 'true');
 }
 
+const received = () => counter('baton_ingest_received_total', 'Facts received, by door', ['door']);
+const answered = () => counter('baton_ingest_answered_total', 'Facts answered, by door, verdict and reason', ['door', 'verdict', 'reason']);
+
+/** Of a request with too many facts to keep until its end: counts those that were answered now. */
+export function countOn(request: FactRequest, told: readonly Told[], door: string): void {
+  // The request itself was counted as the first of them.
+  const known = request.counted === 0 ? 1 : 0;
+  request.counted = (request.counted ?? 0) + told.length;
+  if (told.length === 0) return;
+  if (told.length > known) received().inc({ door }, told.length - known);
+  for (const one of told) answered().inc({ door, verdict: one.kind, reason: reasonOf(one) });
+}
+
 /**
  * Counts every fact when it is received and when it is answered, by door, verdict and reason, and logs every refusal in one line; a request
  * that was stopped before any fact was read counts as one: received = accepted + duplicate + rejected (+ validated, ignored), always.
  */
 export function countAnswers(http: Http, log: Log, routes: FactRoutes): void {
-  const received = counter('baton_ingest_received_total', 'Facts received, by door', ['door']);
-  const answered = counter('baton_ingest_answered_total', 'Facts answered, by door, verdict and reason', ['door', 'verdict', 'reason']);
+  // From the start, so that nothing counted yet reads as none.
+  for (const made of [received, answered]) made();
   http
     .getHttpAdapter()
     .getInstance()
     .addHook('onRequest', (request, _reply, done) => {
       const door = routes.get(`${request.method} ${request.routeOptions.url ?? ''}`);
-      if (door !== undefined) received.inc({ door });
+      if (door !== undefined) received().inc({ door });
       done();
     })
-    .addHook('onResponse', (request, reply, done) => {
+    // As it is sent, not when it has left: who does not wait for his answer is answered all the same.
+    .addHook('onSend', (request, reply, _body, done) => {
       const door = routes.get(`${request.method} ${request.routeOptions.url ?? ''}`);
       if (door === undefined) return done();
-      const { told, caller } = request as unknown as FactRequest;
+      const { told, caller, counted } = request as unknown as FactRequest;
+      if (counted) {
+        log.info({ door, facts: counted, tenantId: caller?.tenantId, requestId: request.id }, 'answered');
+        return done();
+      }
       const reason = reply.getHeader('baton-reason')?.toString() ?? 'internal';
       const facts = told?.map((one) => ({ verdict: one.kind, reason: reasonOf(one) as string, receipt: one.receiptId }));
       const none = told && reply.statusCode < 400 ? 'ignored' : 'rejected';
       const all = facts?.length ? facts : [{ verdict: none, reason: none === 'ignored' ? none : reason, receipt: null }];
-      if (all.length > 1) received.inc({ door }, all.length - 1);
+      if (all.length > 1) received().inc({ door }, all.length - 1);
       for (const { verdict, reason, receipt } of all) {
-        answered.inc({ door, verdict, reason });
+        answered().inc({ door, verdict, reason });
         const line = { door, verdict, reason, receipt, tenantId: caller?.tenantId, requestId: request.id };
         if (verdict === 'rejected') log.info(line, 'answered');
         else log.debug(line, 'answered');

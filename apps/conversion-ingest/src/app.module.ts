@@ -1,5 +1,6 @@
-import { parseClickIdKeys } from '@baton/contracts';
+import { parseClickIdKeys, parseNetworks } from '@baton/contracts';
 import {
+  Admission,
   ApiKeys,
   BatchConsumer,
   BoundedProducer,
@@ -10,26 +11,46 @@ import {
   openDatabase,
   OutboxRelay,
   type Part,
+  sayQuota,
   writeOutbox,
 } from '@baton/platform';
 import { countAnswers, ownRoutes } from './answered';
+import { BatchController } from './batch.controller';
+import { BulkController } from './bulk.controller';
+import { BULK_PATHS } from './bulk-openapi';
 import { DeepLinkController } from './deep-link.controller';
 import { deepLinkStore } from './deep-link.store';
 import { DeepLinks } from './deep-links';
+import { aliasStore } from './doors/alias.store';
+import { DoorJoins } from './doors/joins';
 import { loadDoors } from './doors/load';
 import { mountDoors } from './doors/mount';
+import { settingStore } from './doors/setting.store';
+import { DoorSettingsController } from './doors/settings.controller';
+import { TenantDoors } from './doors/tenant-doors';
 import type { Env } from './env';
 import { FactController } from './fact.controller';
 import { factStore } from './fact.store';
 import { Groups } from './groups';
 import { ingestRoutes } from './ingest.routes';
 import { Intake } from './intake';
+import { CurrentKey } from './keys/current-key';
+import { keyUseStore } from './keys/key-use.store';
+import { KeyController } from './keys/key.controller';
+import { KeyUses } from './keys/key-uses';
+import { LeasedQuota } from './keys/leased-quota';
+import { RedisPermitStore } from './keys/permit.store';
+import { signedIdStore } from './keys/signed-id.store';
+import { PgSignedIds } from './keys/signed-ids';
+import { progressStore } from './progress.store';
 import { ReceiptController } from './receipt.controller';
 import { Receipts } from './receipts';
 import { rejectionStore } from './rejection.store';
 import { Forgetting } from './forgetting';
 import { RedisSeenStore } from './seen.store';
+import { selections } from './selection.store';
 import { type Outcome, type Pending, settleWith } from './settle';
+import { touchStore } from './touch.store';
 
 /** Longest statement of a request: a caller waits a few seconds for a silent database, not longer. */
 const STATEMENT_MAX_MS = 2_000;
@@ -53,7 +74,7 @@ export function compose({ service, env, log, fatal }: Context<Env>): Composition
   const consumer = new BatchConsumer({
     kafka,
     group: service,
-    routes: ingestRoutes(),
+    routes: ingestRoutes(progressStore),
     database: worker,
     producer,
     writeOutbox,
@@ -65,7 +86,15 @@ export function compose({ service, env, log, fatal }: Context<Env>): Composition
   });
   const seen = new RedisSeenStore({ url: env.REDIS_URL, prefix: env.REDIS_PREFIX, log });
   const groups = new Groups<Pending, Outcome>(
-    settleWith({ database: api, facts: factStore, rejections: rejectionStore, seen, committed: () => relay.wake() }),
+    settleWith({
+      database: api,
+      facts: factStore,
+      selections,
+      rejections: rejectionStore,
+      touches: touchStore,
+      seen,
+      committed: () => relay.wake(),
+    }),
     {
       groupMax: 200,
       collectMs: 1,
@@ -77,7 +106,6 @@ export function compose({ service, env, log, fatal }: Context<Env>): Composition
     },
   );
   const { keys: clickIdKeys } = parseClickIdKeys(env.CLICK_ID_KEYS);
-  const keys = new ApiKeys(api);
   const routes = ownRoutes();
   const intake = new Intake({ groups, clickIdKeys, emailHashKey: env.EMAIL_HASH_KEY });
   const deepLinks = new DeepLinks({
@@ -87,13 +115,35 @@ export function compose({ service, env, log, fatal }: Context<Env>): Composition
     deviceHashKey: env.EMAIL_HASH_KEY,
     now: () => Date.now(),
   });
+  const limit = env.KEY_RATE_PER_SECOND === 0 ? null : { requests: env.KEY_RATE_PER_SECOND, windowSeconds: 1 };
+  const permits = new RedisPermitStore({ url: env.REDIS_URL, prefix: env.REDIS_PREFIX, log });
+  const quota = new LeasedQuota({ permits, limit, now: () => Date.now() });
+  const uses = new KeyUses({ database: worker, store: keyUseStore, now: () => Date.now(), log });
+  const signedIds = new PgSignedIds({ api, worker, store: signedIdStore, now: () => Date.now(), log });
+  const admission = new Admission({
+    keys: new ApiKeys(api),
+    trustedProxies: parseNetworks(env.TRUSTED_PROXIES),
+    ...(env.POSTBACK_SIGNING_ROOT ? { signing: { root: env.POSTBACK_SIGNING_ROOT, ids: signedIds } } : {}),
+    quota,
+    used: (key) => uses.note(key),
+  });
+  const bulk = new BulkController({ admission, intake, log });
+  const doors = loadDoors();
+  const sealKey = env.DOOR_SECRETS_KEY ? Buffer.from(env.DOOR_SECRETS_KEY, 'hex') : null;
+  const tenantDoors = new TenantDoors({ database: api, settings: settingStore, doors, sealKey, now: () => Date.now() });
+  const joins = new DoorJoins({ database: api, aliases: aliasStore });
   return {
-    controllers: [FactController, ReceiptController, DeepLinkController],
+    controllers: [FactController, BatchController, ReceiptController, DeepLinkController, KeyController, DoorSettingsController],
     providers: [
       { provide: Intake, useValue: intake },
-      { provide: Receipts, useValue: new Receipts(api, factStore, rejectionStore) },
+      {
+        provide: Receipts,
+        useValue: new Receipts({ database: api, facts: factStore, rejections: rejectionStore, progress: progressStore, selections }),
+      },
       { provide: DeepLinks, useValue: deepLinks },
-      { provide: ApiKeys, useValue: keys },
+      { provide: TenantDoors, useValue: tenantDoors },
+      { provide: Admission, useValue: admission },
+      { provide: CurrentKey, useValue: new CurrentKey({ database: api, store: keyUseStore, limit }) },
     ],
     parts: [
       postgres('postgres api', api),
@@ -101,6 +151,10 @@ export function compose({ service, env, log, fatal }: Context<Env>): Composition
       { name: 'postgres claims', stop: () => claims.close() },
       producing(producer),
       seen,
+      permits,
+      quota,
+      uses,
+      signedIds,
       relay,
       new Forgetting({ database: worker, rejections: rejectionStore, log }),
       listening(consumer, api),
@@ -109,12 +163,23 @@ export function compose({ service, env, log, fatal }: Context<Env>): Composition
     status: () => ({ consumer: consumer.unready() ?? 'joined' }),
     routes: (http) => {
       countAnswers(http, log, routes);
-      mountDoors(http, loadDoors(), { keys, intake, routes, log, settingsOf: async () => ({}) });
+      sayQuota(http);
+      bulk.routes(http);
+      mountDoors(http, doors, {
+        admission,
+        intake,
+        routes,
+        log,
+        settingsOf: (caller, door) => tenantDoors.of(caller, door),
+        endpointOf: (door, id) => tenantDoors.endpoint(door, id),
+        follow: (...asked) => joins.follow(...asked),
+      });
     },
     openApi: {
       title: 'Baton conversion ingest',
       description:
         'Conversions, reversals and identities from the advertiser’s server, and their receipts; claims of newly installed apps.',
+      paths: BULK_PATHS(),
     },
   };
 }

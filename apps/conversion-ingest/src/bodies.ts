@@ -1,4 +1,4 @@
-import { CONVERSION_TYPES, type ConversionType, ListOf, OneOf, Optional, Text, TextMap, Whole } from '@baton/contracts';
+import { CONVERSION_TYPES, type ConversionType, Flag, ListOf, OneOf, Optional, Text, TextMap, Whole } from '@baton/contracts';
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { Allow, Matches } from 'class-validator';
 
@@ -35,6 +35,12 @@ export class ConversionBody {
   @ApiPropertyOptional({ maxLength: 128, example: 'trial_started', description: 'What you call it.' }) @Optional() @Text(128, 0) event?:
     string | null;
   @ApiPropertyOptional({
+    description: 'Of a signup or lead: it is worth nothing until POST /v1/verifications names it.',
+  })
+  @Optional()
+  @Flag()
+  pending_verification?: boolean | null;
+  @ApiPropertyOptional({
     type: 'integer',
     minimum: 0,
     description: 'Gross, in minor units. Needed for sale and subscription_payment; the others may leave amount and currency out.',
@@ -66,10 +72,23 @@ export class ConversionBody {
   > | null;
 }
 
-export class ReversalBody {
-  @ApiProperty({ maxLength: 255, description: 'Your id of the conversion that is taken back; it may arrive later.' })
-  @Text(255)
-  external_id!: string;
+export class ReturnedLineBody {
+  @ApiProperty({ maxLength: 128, description: 'As the conversion’s line item names it.' }) @Text(128) sku!: string;
+  @ApiPropertyOptional({ minimum: 1, description: 'Absent: all that is left of the line. A quantity needs reversal_id.' })
+  @Optional()
+  @Whole(1, 1_000_000)
+  quantity?: number | null;
+}
+
+/** What is taken back, of whatever it is. */
+class ReversalWhat {
+  @ApiPropertyOptional({ type: () => [ReturnedLineBody], maxItems: 100, description: 'Takes back these lines alone.' })
+  @Optional()
+  @ListOf(() => ReturnedLineBody, 100)
+  line_items?: ReturnedLineBody[] | null;
+  @ApiPropertyOptional({ description: 'Needed with email, and above the account’s cap.' }) @Optional() @Flag() confirm?: boolean | null;
+  @ApiPropertyOptional({ description: 'Tells how much it would take back, and stores nothing.' }) @Optional() @Flag() dry_run?:
+    boolean | null;
   @ApiPropertyOptional({ maxLength: 255, description: 'Your id of the refund; needed when it is a partial one.' })
   @Optional()
   @Text(255, 0)
@@ -82,6 +101,51 @@ export class ReversalBody {
   @ApiPropertyOptional({ format: 'date-time' }) @Optional() @Text(64, 0) occurred_at?: string | null;
 }
 
+/** By the conversion's own id. For the description alone: `ReversalBody` is what is read. */
+export class ReversalByIdBody extends ReversalWhat {
+  @ApiProperty({ maxLength: 255, description: 'Your id of the conversion that is taken back; it may arrive later.' })
+  @Text(255)
+  external_id!: string;
+}
+
+/** By something else: exactly one of receipt_id, order_id, click_id, customer_id, email. */
+export class ReversalBody extends ReversalWhat {
+  // Described in `ReversalByIdBody`, where it is needed.
+  @Optional() @Text(255, 0) external_id?: string | null;
+  @ApiPropertyOptional({ format: 'uuid', description: 'The receipt of the conversion.' })
+  @Optional()
+  @Matches(UUID_OR_EMPTY, { message: 'receipt_id must be a UUID in small letters' })
+  receipt_id?: string | null;
+  @ApiPropertyOptional({ maxLength: 255, description: 'All conversions of the order, those that arrive later too.' })
+  @Optional()
+  @Text(255, 0)
+  order_id?: string | null;
+  @ApiPropertyOptional({ maxLength: 255, description: 'All conversions of the click, those that arrive within a day too.' })
+  @Optional()
+  @Text(255, 0)
+  click_id?: string | null;
+  @ApiPropertyOptional({ maxLength: 128, description: 'With click_id: only conversions of this event or type.' })
+  @Optional()
+  @Text(128, 0)
+  event?: string | null;
+  @ApiPropertyOptional({ maxLength: 255, description: 'All conversions of the customer that were received.' })
+  @Optional()
+  @Text(255, 0)
+  customer_id?: string | null;
+  @ApiPropertyOptional({ description: 'All conversions under the address that were received; needs confirm. Hashed on arrival.' })
+  @Optional()
+  @Text(320, 0)
+  @IsEmail()
+  email?: string | null;
+}
+
+export class VerificationBody {
+  @ApiProperty({ maxLength: 255, description: 'Your id of the conversion that is verified; it may arrive later.' })
+  @Text(255)
+  external_id!: string;
+  @ApiPropertyOptional({ format: 'date-time' }) @Optional() @Text(64, 0) occurred_at?: string | null;
+}
+
 export class IdentityBody {
   @ApiPropertyOptional() @Optional() @Text(255, 0) click_id?: string | null;
   @ApiPropertyOptional({ maxLength: 255 }) @Optional() @Text(255, 0) customer_id?: string | null;
@@ -89,6 +153,19 @@ export class IdentityBody {
     string | null;
   @ApiPropertyOptional({ maxLength: 64 }) @Optional() @Text(64, 0) visitor_id?: string | null;
   @ApiPropertyOptional({ format: 'date-time' }) @Optional() @Text(64, 0) occurred_at?: string | null;
+}
+
+/** From doors alone; no route of our own takes it. */
+export class TouchBody {
+  @Text(255) touch_id!: string;
+  @Optional() @Text(8192, 0) page?: string | null;
+  @Optional() @Text(8192, 0) referrer?: string | null;
+  @Optional() @Text(255, 0) click_id?: string | null;
+  @Optional() @Text(64, 0) visitor_id?: string | null;
+  @Optional() @Matches(UUID_OR_EMPTY, { message: 'program_id must be a UUID in small letters' }) program_id?: string | null;
+  @Optional() @TextMap(10, 1024) utm?: Record<string, string> | null;
+  @Optional() @Text(35, 0) language?: string | null;
+  @Optional() @Text(64, 0) occurred_at?: string | null;
 }
 
 const SECONDS_MAX = 99_999_999_999;

@@ -1,8 +1,8 @@
 import { ApiKeyGuard, type Caller, NeedsScope, TheCaller, traceparentOf } from '@baton/platform';
 import { Body, Controller, Post, Query, Req, Res, UseGuards } from '@nestjs/common';
-import { ApiBearerAuth, ApiBody, ApiHeader, ApiOperation, ApiQuery, ApiTags } from '@nestjs/swagger';
+import { ApiBearerAuth, ApiBody, ApiExtraModels, ApiHeader, ApiOperation, ApiQuery, ApiTags, getSchemaPath } from '@nestjs/swagger';
 import { type FactRequest, type Reply, tell } from './answered';
-import { ConversionBody, IdentityBody, ReversalBody } from './bodies';
+import { ConversionBody, IdentityBody, ReversalBody, ReversalByIdBody, VerificationBody } from './bodies';
 import type { Answer } from './domain';
 import { readIdempotencyKey } from './idempotency-key';
 import { Intake } from './intake';
@@ -36,8 +36,12 @@ export class FactController {
     return this.take('conversion', caller, { body, query, request, reply });
   }
 
-  @ApiOperation({ summary: 'Take a conversion back, wholly or in part; it may arrive before the conversion.' })
-  @ApiBody({ type: ReversalBody })
+  @ApiOperation({
+    summary:
+      'Take conversions back, wholly or in part: one by its id, which may arrive later, or all of an order, a click, a customer, an address.',
+  })
+  @ApiExtraModels(ReversalByIdBody, ReversalBody)
+  @ApiBody({ schema: { oneOf: [{ $ref: getSchemaPath(ReversalByIdBody) }, { $ref: getSchemaPath(ReversalBody) }] } })
   @ValidateOnly()
   @IdempotencyKey()
   @NeedsScope('reversals:write')
@@ -66,6 +70,22 @@ export class FactController {
     @Res({ passthrough: true }) reply: Reply,
   ): Promise<Answer> {
     return this.take('identity', caller, { body, query, request, reply });
+  }
+
+  @ApiOperation({ summary: 'Say that a conversion that was told of as pending_verification is one; it may arrive before the conversion.' })
+  @ApiBody({ type: VerificationBody })
+  @ValidateOnly()
+  @IdempotencyKey()
+  @NeedsScope('conversions:write')
+  @Post('verifications')
+  verification(
+    @TheCaller() caller: Caller,
+    @Body() body: unknown,
+    @Query() query: unknown,
+    @Req() request: FactRequest,
+    @Res({ passthrough: true }) reply: Reply,
+  ): Promise<Answer> {
+    return this.take('verification', caller, { body, query, request, reply });
   }
 
   private async take(kind: PostedKind, caller: Caller, { body, query, request, reply }: Asked): Promise<Answer> {

@@ -1,5 +1,7 @@
 import { linksByNumber, programsOf, type Tx } from '@baton/platform';
-import type { Answer, Claim, Known } from './domain';
+import type { Answer, Claim, Known, PlainClaim } from './domain';
+import { referrersOf } from './referrers';
+import { capOf } from './selection.store';
 
 /** A fact about to be stored, with the answer that becomes its receipt. */
 export interface NewFact {
@@ -7,6 +9,8 @@ export interface NewFact {
   readonly answer: Answer;
   /** The event's data. */
   readonly data: object;
+  /** The request that made it beside others. */
+  readonly requestId?: string;
 }
 
 /** What a repeat is judged against. */
@@ -28,14 +32,16 @@ export interface KeyedBody {
 
 /** Accepted facts and their receipts. Every call belongs to a transaction of the one tenant. */
 export interface FactStore {
-  /** What the claims need to be judged: programs, links inside click ids, currencies of reversed conversions. */
-  known(tx: Tx, tenantId: string, claims: readonly Claim[]): Promise<Known>;
+  /** What the claims need to be judged: programs, links inside click ids, who referred whom, currencies of reversed conversions. */
+  known(tx: Tx, tenantId: string, claims: readonly PlainClaim[]): Promise<Known>;
   /** Stores those whose id is new; gives the ids that were. No id may come twice. */
   insert(tx: Tx, facts: readonly NewFact[]): Promise<ReadonlySet<string>>;
   ofIds(tx: Tx, factIds: readonly string[]): Promise<StoredFact[]>;
   /** Which body each of the caller's keys stands for: what was stored first wins. Stores those that are new. */
   bodiesOfKeys(tx: Tx, tenantId: string, keyed: readonly KeyedBody[]): Promise<ReadonlyMap<string, string>>;
   receipt(tx: Tx, receiptId: string): Promise<Answer | null>;
+  /** The receipts of the reversals that a request made, oldest first, at most so many. */
+  receiptsOfRequest(tx: Tx, requestId: string, max: number): Promise<Answer[]>;
   /** The conversion of this id and its reversals, oldest first. */
   receiptsOf(tx: Tx, externalId: string): Promise<Answer[]>;
 }
@@ -52,18 +58,24 @@ export const factStore: FactStore = {
       tx,
       numbers.map((number) => ({ tenantId, number })),
     );
+    const reversed = claims.flatMap((claim) => (claim.kind === 'reversal' ? [claim] : []));
+    const capMinor = reversed.some(({ confirmed }) => !confirmed) ? (await capOf(tx, tenantId)).minor : null;
+    const partnerOfLink = new Map(links.map(({ number, partnerId }) => [number, partnerId]));
+    const codes = conversions.flatMap(({ data }) => data.referralCode ?? []);
     return {
+      partnerOfLink,
+      ...(await referrersOf(tx, { partnerIds: [...partnerOfLink.values()], codes })),
       programs: programs.map(({ id, state, longestWindowMs }) => ({ id, state, windowMs: longestWindowMs })),
       programOfLink: new Map(links.map(({ number, programId }) => [number, programId])),
-      currencyOf: await currencies(tx, [
-        ...new Set(claims.flatMap((claim) => (claim.kind === 'reversal' && claim.data.currency ? [claim.conversionId] : []))),
-      ]),
+      currencyOf: await currencies(tx, [...new Set(reversed.flatMap(({ data, conversionId }) => (data.currency ? [conversionId] : [])))]),
+      capMinor,
+      amountOf: capMinor === null ? new Map() : await amounts(tx, [...new Set(reversed.map(({ conversionId }) => conversionId))]),
     };
   },
 
   async insert(tx, facts) {
     if (facts.length === 0) return new Set();
-    const rows = facts.map(({ claim, answer, data }) => ({
+    const rows = facts.map(({ claim, answer, data, requestId }) => ({
       tenantId: claim.tenantId,
       factId: claim.factId,
       kind: claim.kind,
@@ -73,15 +85,16 @@ export const factStore: FactStore = {
       coreHash: claim.coreHash,
       door: claim.door,
       orderId: claim.orderId,
+      requestId,
       // As text, since jsonb would reorder it on the way.
       answer: JSON.stringify(answer),
       data,
       receivedAt: claim.receivedAt,
     }));
     const stored = await tx.$queryRawUnsafe<{ fact_id: string }[]>(
-      `INSERT INTO facts (tenant_id, fact_id, kind, receipt_id, external_id, body_hash, core_hash, door, order_id, answer, data, received_at)
-       SELECT r."tenantId", r."factId", r.kind, r."receiptId", r."externalId", r."bodyHash", r."coreHash", r.door, r."orderId", r.answer::json, r.data, r."receivedAt"
-       FROM jsonb_to_recordset($1::jsonb) AS r("tenantId" uuid, "factId" uuid, kind text, "receiptId" uuid, "externalId" text, "bodyHash" uuid, "coreHash" uuid, door text, "orderId" text, answer text, data jsonb, "receivedAt" timestamptz)
+      `INSERT INTO facts (tenant_id, fact_id, kind, receipt_id, external_id, body_hash, core_hash, door, order_id, request_id, answer, data, received_at)
+       SELECT r."tenantId", r."factId", r.kind, r."receiptId", r."externalId", r."bodyHash", r."coreHash", r.door, r."orderId", r."requestId", r.answer::json, r.data, r."receivedAt"
+       FROM jsonb_to_recordset($1::jsonb) AS r("tenantId" uuid, "factId" uuid, kind text, "receiptId" uuid, "externalId" text, "bodyHash" uuid, "coreHash" uuid, door text, "orderId" text, "requestId" uuid, answer text, data jsonb, "receivedAt" timestamptz)
        ORDER BY r."factId"
        ON CONFLICT (tenant_id, fact_id) DO NOTHING RETURNING fact_id`,
       JSON.stringify(rows),
@@ -131,6 +144,14 @@ export const factStore: FactStore = {
     return row ? (JSON.parse(row.answer) as Answer) : null;
   },
 
+  async receiptsOfRequest(tx, requestId, max) {
+    const rows = await tx.$queryRawUnsafe<{ answer: string }[]>(
+      `SELECT answer::text AS answer FROM facts WHERE tenant_id = current_setting('app.tenant')::uuid AND request_id = $1::uuid ORDER BY received_at, fact_id LIMIT ${max}`,
+      requestId,
+    );
+    return rows.map((row) => JSON.parse(row.answer) as Answer);
+  },
+
   async receiptsOf(tx, externalId) {
     const rows = await tx.$queryRawUnsafe<{ answer: string }[]>(
       `SELECT answer::text AS answer FROM facts WHERE tenant_id = current_setting('app.tenant')::uuid AND external_id = $1 ORDER BY received_at, fact_id LIMIT ${RECEIPTS_MAX}`,
@@ -156,4 +177,12 @@ async function currencies(tx: Tx, conversionIds: readonly string[]): Promise<Map
     conversionIds,
   );
   return new Map(rows.map((row) => [row.fact_id, row.currency]));
+}
+
+async function amounts(tx: Tx, conversionIds: readonly string[]): Promise<Map<string, number>> {
+  const rows = await tx.$queryRawUnsafe<{ fact_id: string; amount: number }[]>(
+    `SELECT fact_id, (data->>'amountMinor')::float8 AS amount FROM facts WHERE tenant_id = current_setting('app.tenant')::uuid AND fact_id = ANY ($1::uuid[]) AND kind = 'conversion'`,
+    conversionIds,
+  );
+  return new Map(rows.map((row) => [row.fact_id, row.amount]));
 }

@@ -130,7 +130,8 @@ describe('conversion ingest, two replicas', () => {
     const [mine, theirs] = [{ key: acme.key }, { key: other.key }];
     const first = await world.call('/v1/conversions', body, mine);
     const receipt = `/v1/receipts/${first.json['receipt_id'] as string}`;
-    expect((await world.call(receipt, undefined, mine)).text).toBe(first.text);
+    const followed = { ...first.json, progress: expect.objectContaining({ attribution: null, rewards: [] }) };
+    expect((await world.call(receipt, undefined, mine)).json).toEqual(followed);
     expect((await world.call(receipt, undefined, theirs)).status).toBe(404);
     expect((await world.call('/v1/receipts?external_id=shared', undefined, theirs)).status).toBe(404);
     expect((await world.call('/v1/reversals', { external_id: 'shared', currency: 'USD' }, theirs)).status).toBe(201);
@@ -138,7 +139,10 @@ describe('conversion ingest, two replicas', () => {
     expect([second.status, second.json['conversion_id'] === first.json['conversion_id']]).toEqual([201, false]);
     expect((await world.convert({ customer_id: null, click_id: acme.click }, theirs)).json['code']).toBe('click_forged');
     expect((await world.convert({ program_id: acme.program }, theirs)).json['code']).toBe('program_unknown');
-    expect((await world.call('/v1/receipts?external_id=shared', undefined, mine)).json).toEqual({ receipts: [first.json] });
-    expect(await checkTenancy(db)).toEqual({ tables: expect.arrayContaining(['catalog_entities', 'facts', 'rejections']), problems: [] });
+    expect((await world.call('/v1/receipts?external_id=shared', undefined, mine)).json).toEqual({ receipts: [followed] });
+    expect(await checkTenancy(db)).toEqual({
+      tables: expect.arrayContaining(['catalog_entities', 'facts', 'progress', 'rejections', 'reward_states']),
+      problems: [],
+    });
   });
 });

@@ -7,6 +7,7 @@ import {
   LinkChanged,
   mintClickId,
   type Outgoing,
+  PartnerChanged,
   ProgramChanged,
   SCOPES,
 } from '@baton/contracts';
@@ -48,6 +49,7 @@ export interface Asking {
   readonly headers?: Record<string, string>;
 }
 
+export const SIGNING_ROOT = 'r'.repeat(32);
 const log = createLog('test', 'silent');
 const clickIdKeys = new Map([[1, Buffer.alloc(32, 5)]]);
 
@@ -56,6 +58,15 @@ export const clickOf = (tenantId: string, linkNumber: number, occurredAtMs = Dat
 
 export const program = (tenantId: string, id: string, version = 1, state: EntityState = 'active'): Outgoing =>
   emit(ProgramChanged, { ...ProgramChanged.sample, tenantId, id, version, state });
+
+/** A customer who refers, with their link. */
+export const customerOf = (
+  { tenantId, program: programId }: Account,
+  { id, customerId, linkNumber, ...more }: { id: string; customerId: string; linkNumber: number; referredBy?: string; version?: number },
+): Outgoing[] => [
+  emit(PartnerChanged, { ...PartnerChanged.sample, tenantId, id, kind: 'customer', key: `c-${customerId}`, customerId, ...more }),
+  emit(LinkChanged, { ...LinkChanged.sample, tenantId, id, number: linkNumber, slug: `share-${linkNumber}`, programId, partnerId: id }),
+];
 
 export function apiKey(tenantId: string, more: Partial<ApiKeyData> = {}): { readonly text: string; readonly event: Outgoing } {
   const { text, digest } = mintApiKey(more.test ?? false);
@@ -150,6 +161,9 @@ const environment = ({ prefix, kafkaBrokers, redisUrl, db }: Ground): Env =>
     DATABASE_POOL_MAX: '6',
     CLICK_ID_KEYS: `1:${'05'.repeat(32)}`,
     EMAIL_HASH_KEY: 'k'.repeat(32),
+    DOOR_SECRETS_KEY: '07'.repeat(32),
     REDIS_URL: redisUrl,
     REDIS_PREFIX: prefix,
+    TRUSTED_PROXIES: '127.0.0.0/8',
+    POSTBACK_SIGNING_ROOT: SIGNING_ROOT,
   });

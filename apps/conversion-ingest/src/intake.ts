@@ -7,8 +7,11 @@ import {
   claimConversion,
   claimIdentity,
   claimReversal,
+  claimTouch,
+  claimVerification,
   type Reception,
   type Refusal,
+  type ReversalAsked,
   type Unreadable,
   unstorableIn,
 } from './domain';
@@ -31,6 +34,8 @@ export interface Manner {
   /** Runs everything and stores nothing. */
   readonly validateOnly?: boolean;
   readonly idempotencyKey?: string | null;
+  /** Equal ids and money make a repeat, however else it was said. */
+  readonly isLoose?: boolean;
 }
 
 /** What became of a fact. A refusal names its receipt too, where it could be stored. */
@@ -43,7 +48,13 @@ type Rejected = Extract<Told, { kind: 'rejected' }>;
 export const reasonOf = (told: Told): ReasonCode => (told.kind === 'rejected' ? told.problem.code : told.kind);
 
 /** What a key must be allowed to do for each kind of fact, whatever the route that brings it. */
-const SCOPE_OF: Record<PostedKind, Scope> = { conversion: 'conversions:write', reversal: 'reversals:write', identity: 'identities:write' };
+const SCOPE_OF: Record<PostedKind, Scope> = {
+  conversion: 'conversions:write',
+  reversal: 'reversals:write',
+  identity: 'identities:write',
+  verification: 'conversions:write',
+  touch: 'conversions:write',
+};
 
 /** The one way in, whatever the door: body -> claim -> group -> verdict. Never throws: what went wrong is a verdict too. */
 export class Intake {
@@ -56,38 +67,43 @@ export class Intake {
 
   /** A request of which no fact could be read at all: it has a receipt like any refusal. */
   async unread(caller: Caller, kind: PostedKind, problem: Problem, manner: Manner): Promise<Problem> {
-    return (await this.refuse({ kind, body: null }, this.reception(caller, manner), problem)).problem;
+    return (await this.refuse({ kind, body: null }, this.reception(caller, manner), problem, manner)).problem;
   }
 
   async take(caller: Caller, posted: Posted, manner: Manner): Promise<Told> {
     const reception = this.reception(caller, manner, posted.test);
     try {
       const scope = SCOPE_OF[posted.kind];
-      if (!caller.scopes.includes(scope)) return await this.refuse(posted, reception, scopeMissing(posted.kind, scope));
+      if (!caller.scopes.includes(scope)) return await this.refuse(posted, reception, scopeMissing(posted.kind, scope), manner);
       const read = readPosted(posted);
-      if (read instanceof Problem) return await this.refuse(posted, reception, read);
-      const claim = this.claim(caller, read, reception);
-      if (claim.kind === 'unreadable') return await this.refuse(posted, reception, refused(claim.refusal));
-      return told(await this.submit({ claim, ...manner }), claim.receiptId);
+      if (read instanceof Problem) return await this.refuse(posted, reception, read, manner);
+      const claim = read.kind === 'touch' ? claimTouch(read.body, reception) : this.claim(caller, read, reception);
+      if (claim.kind === 'unreadable') return await this.refuse(posted, reception, refused(claim.refusal), manner);
+      if (claim.kind === 'touch') return told(await this.submit({ touch: claim, traceparent: manner.traceparent }), '');
+      const validateOnly = manner.validateOnly === true || (claim.kind === 'reversals' && claim.dryRun);
+      return told(await this.submit({ claim, ...manner, validateOnly }), claim.receiptId);
     } catch (error) {
       return { kind: 'rejected', receiptId: null, problem: problemOf(error) };
     }
   }
 
-  private claim(caller: Caller, { kind, body }: Read, reception: Reception): Claim | Unreadable {
-    if (kind === 'reversal') return claimReversal(body, reception);
+  private claim(caller: Caller, { kind, body }: Exclude<Read, { kind: 'touch' }>, reception: Reception): Claim | Unreadable {
+    if (kind === 'verification') return claimVerification(body, reception);
     const { email, ...asked } = body;
     const named = { ...asked, emailHash: emailHash(this.parts.emailHashKey, caller.tenantId, email) };
+    if (kind === 'reversal') return claimReversal(named as ReversalAsked, reception);
     return kind === 'identity' ? claimIdentity(named, reception) : claimConversion(named as never, reception);
   }
 
   private submit(pending: Pending): Promise<Outcome> {
-    const { tenantId } = 'claim' in pending ? pending.claim : pending.rejection;
+    const { tenantId } = 'claim' in pending ? pending.claim : 'touch' in pending ? pending.touch : pending.rejection;
     return this.parts.groups.submit(tenantId, pending);
   }
 
   /** What nobody can read has a receipt too, so that its sender can be told later what was wrong. */
-  private async refuse({ kind, body }: Posted, reception: Reception, problem: Problem): Promise<Rejected> {
+  private async refuse(posted: Posted, reception: Reception, problem: Problem, { validateOnly }: Manner): Promise<Rejected> {
+    if (validateOnly) return withReceipt(problem, null);
+    const { kind, body } = posted;
     const { tenantId, receiptId, receivedAtMs, door } = reception;
     const rejection = {
       tenantId,
@@ -140,8 +156,8 @@ function withReceipt(problem: Problem, receiptId: string | null): Rejected {
 const scopeMissing = (kind: PostedKind, scope: Scope): Problem =>
   new Problem('scope_missing', `This brings ${/^[aeiou]/.test(kind) ? 'an' : 'a'} ${kind}, which needs the scope ${scope}.`);
 
-const refused = ({ code, detail = REASON_CODES[code].help, field }: Refusal): Problem =>
-  new Problem(code, detail, field === undefined ? {} : { errors: [{ field, problem: detail }] });
+const refused = ({ code, detail = REASON_CODES[code].help, field, extra = {} }: Refusal): Problem =>
+  new Problem(code, detail, { extra, ...(field === undefined ? {} : { errors: [{ field, problem: detail }] }) });
 
 function externalIdIn(body: unknown): string | null {
   const id = (body as { external_id?: unknown } | null)?.external_id;

@@ -1,7 +1,8 @@
+import { isSurely } from '@baton/contracts';
 import { type FieldProblem, Problem, problemsOf } from '@baton/platform';
 import { plainToInstance } from 'class-transformer';
 import { validateSync } from 'class-validator';
-import { ConversionBody, IdentityBody, ReversalBody } from './bodies';
+import { ConversionBody, IdentityBody, ReversalBody, TouchBody, VerificationBody } from './bodies';
 import { unstorableIn } from './domain';
 
 /** A fact in the words of our own API, as a door hands it in: not checked yet. */
@@ -10,18 +11,31 @@ export interface Posted {
   readonly body: unknown;
   /** The dialect itself says that it is a trial: stored as from a test key. */
   readonly test?: boolean;
+  /** What whoever read it found wrong before us; the body is then what could be read of it. */
+  readonly problem?: Problem;
 }
 
-const BODIES = { conversion: ConversionBody, reversal: ReversalBody, identity: IdentityBody } as const;
+const BODIES = {
+  conversion: ConversionBody,
+  reversal: ReversalBody,
+  identity: IdentityBody,
+  verification: VerificationBody,
+  touch: TouchBody,
+} as const;
 export type PostedKind = keyof typeof BODIES;
 export type Read = { [K in PostedKind]: { readonly kind: K; readonly body: InstanceType<(typeof BODIES)[K]> } }[PostedKind];
 
 /** The checked body, or why it is none. What has a reason code of its own (money, time, evidence) is judged later. */
-export function readPosted({ kind, body }: Posted): Read | Problem {
+export function readPosted({ kind, body, problem }: Posted): Read | Problem {
+  if (problem) return problem;
   if (typeof body !== 'object' || body === null || Array.isArray(body)) return new Problem('malformed', 'Send a JSON object.');
-  const read: object = plainToInstance(BODIES[kind] as new () => object, body);
-  const problems = problemsOf(validateSync(read, { whitelist: true, forbidNonWhitelisted: true }));
-  if (problems.length > 0) return malformed(problems);
+  const type = BODIES[kind] as new () => object;
+  let read: object = body;
+  if (!isSurely(type, body)) {
+    read = plainToInstance(type, body);
+    const problems = problemsOf(validateSync(read, { whitelist: true, forbidNonWhitelisted: true }));
+    if (problems.length > 0) return malformed(problems);
+  }
   const where = unstorableIn(read);
   if (where !== null) {
     const field = { field: where, problem: 'a character that cannot be stored' };

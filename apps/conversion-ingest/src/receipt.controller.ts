@@ -12,7 +12,10 @@ import { Receipts } from './receipts';
 export class ReceiptController {
   constructor(private readonly receipts: Receipts) {}
 
-  @ApiOperation({ summary: 'The receipt of a request, as it was first answered: accepted, or refused in the last 30 days.' })
+  @ApiOperation({
+    summary:
+      'The receipt of a request, as it was first answered (accepted, or refused in the last 30 days), and what has become of its conversion since: attribution, fraud verdict, rewards, payout, what is left of it.',
+  })
   @NeedsScope('receipts:read')
   @Get(':id')
   async one(@TheCaller() caller: Caller, @Param('id') id: string): Promise<Answer> {

@@ -3,10 +3,12 @@ import { type TestDatabase, testDatabase } from '@baton/platform/testing';
 import { ownPrefix, stores } from '@baton/testing';
 import fc from 'fast-check';
 import { randomUUID } from 'node:crypto';
-import { type Claim, claimConversion, claimIdentity, claimReversal } from './domain';
+import { type Claim, claimConversion, claimIdentity, claimReversal, claimVerification } from './domain';
 import { factStore } from './fact.store';
 import { rejectionStore } from './rejection.store';
+import { selections } from './selection.store';
 import { type PendingClaim, settleWith } from './settle';
+import { touchStore } from './touch.store';
 
 const log = createLog('test', 'silent');
 const nothingSeen = { seen: async () => new Set<string>(), remember: () => undefined };
@@ -24,10 +26,15 @@ describe('a group', () => {
   });
 
   const settle = (tenantId: string, pending: readonly PendingClaim[]) =>
-    settleWith({ database, facts: factStore, rejections: rejectionStore, seen: nothingSeen, committed: () => undefined })(
-      tenantId,
-      pending,
-    );
+    settleWith({
+      database,
+      facts: factStore,
+      selections,
+      rejections: rejectionStore,
+      touches: touchStore,
+      seen: nothingSeen,
+      committed: () => undefined,
+    })(tenantId, pending);
   const receptionOf = (tenantId: string) => ({
     tenantId,
     test: false,
@@ -120,9 +127,11 @@ describe('a group', () => {
     const one = (id: string) =>
       id.endsWith('1')
         ? pending(claimReversal({ external_id: id }, receptionOf(tenant)))
-        : id === 'o2'
-          ? pending(claimIdentity({ customer_id: 'c', visitor_id: 'v', emailHash: null }, receptionOf(tenant)))
-          : order(tenant, id);
+        : id === 'o3'
+          ? pending(claimVerification({ external_id: 'o4' }, receptionOf(tenant)))
+          : id === 'o2'
+            ? pending(claimIdentity({ customer_id: 'c', visitor_id: 'v', emailHash: null }, receptionOf(tenant)))
+            : order(tenant, id);
     const receipts = new Map<string, Set<string>>();
     await fc.assert(
       fc.asyncProperty(
@@ -180,10 +189,15 @@ describe('a group', () => {
         return result;
       },
     };
-    const first = settleWith({ database, facts: slowFacts, rejections: rejectionStore, seen: nothingSeen, committed: () => undefined })(
-      tenant,
-      [order(tenant, 'a'), order(tenant, 'b')],
-    );
+    const first = settleWith({
+      database,
+      facts: slowFacts,
+      selections,
+      rejections: rejectionStore,
+      touches: touchStore,
+      seen: nothingSeen,
+      committed: () => undefined,
+    })(tenant, [order(tenant, 'a'), order(tenant, 'b')]);
     await inserted;
     // The second waits for the first's row, then must see it in a new statement.
     const second = settle(tenant, [order(tenant, 'b'), order(tenant, 'a', 5)]);

@@ -1,21 +1,28 @@
 import { crashPoint, type Database, InfrastructureError, Problem, type Tx, writeOutbox } from '@baton/platform';
-import { type Answer, type Claim, judge, type Judgement, type Refusal } from './domain';
+import { type Answer, type Claim, judge, type Judgement, type PlainClaim, type Refusal } from './domain';
 import type { FactStore, NewFact, StoredFact } from './fact.store';
 import type { Settle } from './groups';
 import type { Rejection, RejectionStore } from './rejection.store';
 import type { SeenStore } from './seen.store';
+import type { TouchStore } from './touch.store';
+import { type PendingTouch, sendTouches } from './touches';
+import type { SelectionStore } from './selection.store';
+import { type PendingSelection, takeBack, takeBackArrived } from './take-back';
 
-/** A claim to be decided, or a refusal that is stored for its sender alone. */
-export type Pending = PendingClaim | { readonly rejection: Rejection };
+/** A claim to be decided, a touch to be sent, or a refusal that is stored for its sender alone. */
+export type Pending = PendingClaim | PendingTouch | { readonly rejection: Rejection };
 
 export interface PendingClaim {
   readonly claim: Claim;
   readonly traceparent: string;
   readonly validateOnly?: boolean;
   readonly idempotencyKey?: string | null;
+  /** A repeat is told by its core alone. */
+  readonly isLoose?: boolean;
 }
 
 export type Outcome =
+  /** Receipt empty: a touch has none. */
   | { readonly kind: 'accepted' | 'duplicate'; readonly receiptId: string; readonly answer: Answer }
   | { readonly kind: 'validated'; readonly answer: Answer }
   | { readonly kind: 'conflict'; readonly receiptId: string }
@@ -26,7 +33,9 @@ export interface SettleParts {
   /** The api role: the database itself keeps a group to its one tenant. */
   readonly database: Database;
   readonly facts: FactStore;
+  readonly selections: SelectionStore;
   readonly rejections: RejectionStore;
+  readonly touches: TouchStore;
   readonly seen: SeenStore;
   /** Wakes the relay. */
   readonly committed: () => void;
@@ -51,19 +60,26 @@ export function settleWith(parts: SettleParts): Settle<Pending, Outcome> {
 }
 
 const isClaim = (pending: Pending): pending is PendingClaim => 'claim' in pending;
+const isTouch = (pending: Pending): pending is PendingTouch => 'touch' in pending;
+type PlainPending = PendingClaim & { readonly claim: PlainClaim };
+const isSelection = (pending: PendingClaim): pending is PendingSelection => pending.claim.kind === 'reversals';
+const isPlain = (pending: PendingClaim): pending is PlainPending => !isSelection(pending);
 
 async function commit(parts: SettleParts, tenantId: string, items: readonly Pending[]): Promise<Outcome[]> {
   const claims = items.filter(isClaim);
   const hinted = claims.length === 0 ? new Set<string>() : await parts.seen.seen([...new Set(claims.map(({ claim }) => claim.factId))]);
-  const { outcomes, stored } = await parts.database.transaction([tenantId], async (tx) => {
-    const settled = await within(tx, parts.facts, tenantId, claims, hinted);
+  const { outcomes, touched, remembered } = await parts.database.transaction([tenantId], async (tx) => {
+    const settled = await settledIn(tx, parts, tenantId, claims, hinted);
     await parts.rejections.insert(tx, rejectionsOf(items, settled.outcomes));
-    return settled;
+    return { ...settled, touched: await sendTouches(tx, parts.touches, tenantId, items.filter(isTouch)) };
   });
   crashPoint('ingest:committed');
-  if (stored.length > 0) parts.committed();
-  parts.seen.remember(stored.map(({ claim }) => claim));
-  return items.map((item) => (isClaim(item) ? (outcomes.get(item) as Outcome) : refusalOf(item.rejection)));
+  if (remembered.length > 0 || touched.size > 0) parts.committed();
+  parts.seen.remember(remembered);
+  return items.map((item) => {
+    if (isTouch(item)) return touched.get(item) as Outcome;
+    return isClaim(item) ? (outcomes.get(item) as Outcome) : refusalOf(item.rejection);
+  });
 }
 
 const refusalOf = ({ problem, receiptId }: Rejection): Outcome => ({ kind: 'refused', refusal: { code: problem.code }, receiptId });
@@ -71,11 +87,12 @@ const refusalOf = ({ problem, receiptId }: Rejection): Outcome => ({ kind: 'refu
 /** Those that were handed in, and the claims that were refused now. */
 function rejectionsOf(items: readonly Pending[], outcomes: ReadonlyMap<PendingClaim, Outcome>): Rejection[] {
   return items.flatMap((item) => {
+    if (isTouch(item)) return [];
     if (!isClaim(item)) return [item.rejection];
     const outcome = outcomes.get(item);
     if (outcome?.kind !== 'refused' || outcome.receiptId === null) return [];
     const { tenantId, receiptId, kind, door, externalId, receivedAt } = item.claim;
-    const problem = new Problem(outcome.refusal.code, outcome.refusal.detail);
+    const problem = new Problem(outcome.refusal.code, outcome.refusal.detail, { extra: { ...outcome.refusal.extra } });
     return [{ tenantId, receiptId, kind, door, externalId, receivedAtMs: Date.parse(receivedAt), problem }];
   });
 }
@@ -83,6 +100,31 @@ function rejectionsOf(items: readonly Pending[], outcomes: ReadonlyMap<PendingCl
 interface Settled {
   readonly outcomes: ReadonlyMap<PendingClaim, Outcome>;
   readonly stored: readonly NewFact[];
+  /** Accepted now. */
+  readonly remembered: readonly Claim[];
+}
+
+/** What names one fact goes first, so that a selection sees the conversions of its own group; selections one by one, so that each sees those before it. */
+async function settledIn(
+  tx: Tx,
+  parts: SettleParts,
+  tenantId: string,
+  claims: readonly PendingClaim[],
+  hinted: ReadonlySet<string>,
+): Promise<Settled> {
+  const selections = claims.filter(isSelection);
+  const plain = claims.filter(isPlain);
+  if (selections.some((item) => !item.validateOnly)) await parts.selections.hold(tx, tenantId, 'alone');
+  else if (plain.some(({ claim }) => claim.kind === 'conversion')) await parts.selections.hold(tx, tenantId, 'together');
+  const { outcomes, stored } = await within(tx, parts.facts, tenantId, plain, hinted);
+  await takeBackArrived(tx, parts, stored, plain[0]?.traceparent ?? '');
+  const all = new Map(outcomes);
+  for (const item of selections) {
+    const settled = await takeBack(tx, parts, item);
+    all.set(item, settled.kind === 'known' ? outcomeOf(item, settled.fact, undefined) : settled.outcome);
+  }
+  const told = selections.filter((item) => all.get(item)?.kind === 'accepted').map(({ claim }) => claim);
+  return { outcomes: all, stored, remembered: [...stored.map(({ claim }) => claim), ...told] };
 }
 
 /** Insert first, then read what was there in a new statement: a look-up before the insert would miss what commits in between. */
@@ -90,9 +132,9 @@ async function within(
   tx: Tx,
   facts: FactStore,
   tenantId: string,
-  items: readonly PendingClaim[],
+  items: readonly PlainPending[],
   hinted: ReadonlySet<string>,
-): Promise<Settled> {
+): Promise<Omit<Settled, 'remembered'>> {
   const known = new Map<string, StoredFact>();
   const learn = async (factIds: readonly string[]): Promise<void> => {
     for (const fact of await facts.ofIds(tx, factIds)) known.set(fact.factId, fact);
@@ -144,7 +186,7 @@ function candidates(
   return [...first.values()];
 }
 
-async function judged(tx: Tx, facts: FactStore, tenantId: string, items: readonly PendingClaim[]): Promise<Map<PendingClaim, Judgement>> {
+async function judged(tx: Tx, facts: FactStore, tenantId: string, items: readonly PlainPending[]): Promise<Map<PendingClaim, Judgement>> {
   if (items.length === 0) return new Map();
   const known = await facts.known(
     tx,
@@ -172,10 +214,14 @@ async function reusedKeys(
 }
 
 /** What is stored decides; only where nothing is, the request's own judgement does. So a repeat of what was accepted stays a duplicate after its program was paused. */
-function outcomeOf({ claim, validateOnly }: PendingClaim, stored: StoredFact | undefined, judgement: Judgement | undefined): Outcome {
+function outcomeOf(
+  { claim, validateOnly, isLoose }: PendingClaim,
+  stored: StoredFact | undefined,
+  judgement: Judgement | undefined,
+): Outcome {
   if (stored) {
     if (stored.receiptId === claim.receiptId) return { kind: 'accepted', receiptId: stored.receiptId, answer: stored.answer };
-    if (isSame(stored, claim)) return { kind: 'duplicate', receiptId: stored.receiptId, answer: stored.answer };
+    if (isSame(stored, claim, isLoose)) return { kind: 'duplicate', receiptId: stored.receiptId, answer: stored.answer };
     return { kind: 'conflict', receiptId: stored.receiptId };
   }
   if (judgement?.kind === 'refused')
@@ -186,5 +232,5 @@ function outcomeOf({ claim, validateOnly }: PendingClaim, stored: StoredFact | u
 }
 
 /** Through its own door a repeat says the same to the letter; through another, dialects differ in all but the core. */
-const isSame = (stored: StoredFact, claim: Claim): boolean =>
-  stored.bodyHash === claim.bodyHash || (stored.door !== claim.door && stored.coreHash === claim.coreHash);
+const isSame = (stored: StoredFact, claim: Claim, isLoose = false): boolean =>
+  stored.bodyHash === claim.bodyHash || ((isLoose || stored.door !== claim.door) && stored.coreHash === claim.coreHash);

@@ -1,4 +1,6 @@
+import { parseNetworks } from '@baton/contracts';
 import {
+  Admission,
   ApiKeys,
   BatchConsumer,
   BoundedProducer,
@@ -60,7 +62,7 @@ export function compose({ service, env, log, fatal }: Context<Env>): Composition
   return {
     controllers: [BalancesController, RewardsController],
     providers: [
-      { provide: ApiKeys, useValue: new ApiKeys(api) },
+      { provide: Admission, useValue: new Admission({ keys: new ApiKeys(api), trustedProxies: parseNetworks(env.TRUSTED_PROXIES) }) },
       { provide: PostgresReadingStore, useValue: new PostgresReadingStore(api) },
     ],
     parts: [

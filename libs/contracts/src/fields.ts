@@ -32,6 +32,7 @@ interface Field {
 
 const fields = new Map<object, Field[]>();
 const optional = new Map<object, Set<string>>();
+const nested = new Map<object, Map<string, () => Constructor>>();
 
 export const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 /** RFC 3339 in UTC with milliseconds, as `Date.toISOString` writes it, in the years 2000 to 2199. */
@@ -76,7 +77,7 @@ export const TextMap = (maxKeys: number, maxLength: number) =>
     Validate(TextMapRule, [maxKeys, maxLength]),
   );
 
-export const Nested = (type: () => Constructor) => field(() => schemaOf(type()), IsObject(), ValidateNested(), Type(type));
+export const Nested = (type: () => Constructor) => field(() => schemaOf(type()), IsObject(), ValidateNested(), OfType(type));
 
 export const ListOf = (type: () => Constructor, maxItems: number) =>
   field(
@@ -85,8 +86,21 @@ export const ListOf = (type: () => Constructor, maxItems: number) =>
     ArrayMaxSize(maxItems),
     ValidateNested({ each: true }),
     IsObject({ each: true }),
-    Type(type),
+    OfType(type),
   );
+
+const OfType =
+  (type: () => Constructor): PropertyDecorator =>
+  (target, name) => {
+    Type(type)(target, name);
+    nested.set(target, (nested.get(target) ?? new Map<string, () => Constructor>()).set(String(name), type));
+  };
+
+/** The class of a field that holds objects, or of their list; undefined where it was declared in another vocabulary. */
+export const nestedTypeOf = (prototype: object, name: string): (() => Constructor) | undefined =>
+  ancestry(prototype)
+    .map((each) => nested.get(each)?.get(name))
+    .findLast((type) => type !== undefined);
 
 /** May be absent or null; the two mean the same. */
 export const Optional = (): PropertyDecorator => (target, name) => {
@@ -155,8 +169,18 @@ const textSchema = (minLength: number, maxLength: number): JsonSchema => ({ type
 function isText(value: unknown, min: number, max: number): boolean {
   // A code point is one or two units: most texts need no counting, and a huge one gets none.
   if (typeof value !== 'string' || value.length < min || value.length > 2 * max) return false;
+  if (isPlain(value)) return value.length <= max;
   const length = [...value].length;
   return length >= min && length <= max && WHOLE_TEXT.test(value);
+}
+
+/** Without NUL and halves of pairs, each unit a code point: most texts, told without taking them apart. */
+function isPlain(text: string): boolean {
+  for (let i = 0; i < text.length; i++) {
+    const unit = text.charCodeAt(i);
+    if (unit === 0 || unit >= 0xd800) return false;
+  }
+  return true;
 }
 
 /** Not class-validator's own MinLength and MaxLength: they leave out variation selectors, so 64 could mean 128. */

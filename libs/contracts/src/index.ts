@@ -1,6 +1,9 @@
 import 'reflect-metadata';
 
+export * from './address';
 export * from './app-links';
+export * from './arrival/channel';
+export * from './arrival/page';
 export * from './catalog/api-key';
 export * from './catalog/domain';
 export * from './catalog/entity';
@@ -18,6 +21,7 @@ export * from './events/attribution-revised';
 export * from './events/click-recorded';
 export * from './events/clicks-counted';
 export * from './events/conversion-received';
+export * from './events/conversion-verified';
 export * from './events/delivery-attempted';
 export * from './events/identity-linked';
 export * from './events/reversal-received';
@@ -31,5 +35,6 @@ export * from './ids';
 export * from './invalid-event';
 export * from './json';
 export * from './reasons';
+export * from './surely';
 export * from './topics';
 export * from './utm';

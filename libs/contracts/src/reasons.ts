@@ -25,18 +25,47 @@ export const REASON_CODES = {
   currency_mismatch: { status: 422, help: 'A reversal must be in the currency of its conversion.' },
   amount_invalid: { status: 422, help: 'Send amount_minor as a whole number of minor units, zero or more.' },
   reversal_id_missing: { status: 422, help: 'A partial reversal needs reversal_id, so that a repeat can be told from a second refund.' },
+  confirm_needed: {
+    status: 422,
+    help: 'This takes back more than may go unconfirmed; the numbers are in would_take_back. Send it again with "confirm": true.',
+  },
+  reversal_unknown: {
+    status: 422,
+    help: 'Nothing that was received is meant by this. Look at the id, or name order_id, which may arrive later.',
+  },
+  line_unknown: { status: 422, help: 'The conversion has no line of this sku. Name line items as the conversion did.' },
+  selection_too_large: {
+    status: 422,
+    help: 'More than 2,000 conversions would be taken back in one request. Take them back order by order.',
+  },
   identifiers_missing: { status: 422, help: 'Name at least two identifiers.' },
   idempotency_key_invalid: {
     status: 400,
     help: 'Send Idempotency-Key as 1 to 255 visible characters, bare or as a quoted string.',
   },
   idempotency_key_reused: { status: 422, help: 'This Idempotency-Key was used with another body. Send the same body, or a new key.' },
+  self_referral: {
+    status: 422,
+    help: 'The customer would refer themself: the link is their own, or that of somebody whom they referred. It earns nothing; send it without that link, or not at all.',
+  },
   too_old: { status: 422, help: 'occurred_at lies further back than is accepted.' },
   in_future: { status: 422, help: 'occurred_at lies in the future by more than the clock skew.' },
   malformed: { status: 400, help: 'The body is not what this endpoint reads; every problem is named.' },
   too_large: { status: 413, help: 'The body is too large or nested too deeply.' },
   unsupported_media_type: { status: 415, help: 'Send application/json.' },
   unauthorised: { status: 401, help: 'Send a live API key as "Authorization: Bearer <key>".' },
+  address_not_allowed: {
+    status: 403,
+    help: 'This key does not work from this address. Call from one on its allow list, or have the list changed.',
+  },
+  signature_invalid: {
+    status: 401,
+    help: 'This key works for signed requests alone, and this one is unsigned or wrongly signed. Sign id.timestamp.body as Standard Webhooks describes.',
+  },
+  signature_expired: {
+    status: 401,
+    help: 'webhook-timestamp is more than 5 minutes from now. Set the clock, and sign every attempt anew.',
+  },
   scope_missing: { status: 403, help: 'This key may not do that; its scopes are named.' },
   operator_only: { status: 403, help: 'Only the platform operator may do this.' },
   tenant_missing: { status: 400, help: 'Name the tenant to act for in the header Baton-Tenant.' },

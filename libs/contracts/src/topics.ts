@@ -163,10 +163,11 @@ export const specOf = (topic: Topic): TopicSpec => {
 
 /** Which consumer group reads which topics: what dead-letter topics there are follows from it. */
 export const CONSUMER_GROUPS: Readonly<Record<string, readonly Topic[]>> = {
-  'conversion-ingest': [TOPICS.catalog, TOPICS.credentials],
+  'conversion-ingest': [TOPICS.catalog, TOPICS.credentials, TOPICS.attributions, TOPICS.verdicts, TOPICS.rewards],
   attribution: [TOPICS.catalog, TOPICS.clicks, TOPICS.conversions, TOPICS.reversals, TOPICS.identities],
   'fraud-scoring': [TOPICS.clicks, TOPICS.attributions],
   'reward-fulfillment': [TOPICS.catalog, TOPICS.credentials, TOPICS.verdicts],
+  'control-plane': [TOPICS.conversions, TOPICS.attributions],
   'click-redirect': [TOPICS.catalog, TOPICS.clickCounts],
 };
 

@@ -1,9 +1,15 @@
 export * from './ports';
 export * from './http/api-key-text';
+export * from './http/api-key-admission';
+export * from './http/api-key-quota';
+export * from './http/api-key-signature';
 export * from './http/api-keys';
-export { BODY_MAX_BYTES, type Http, parseBody, problemsOf, takesTime } from './http/http';
+export { BODY_MAX_BYTES, type Http, parseBody, problemsOf, TakesBody, takesTime } from './http/http';
 export * from './http/problem';
 export * from './http/trace';
+export { type Asked, type Opening, type RowTold, type Taking, type UploadRequest, UploadRoute } from './http/upload';
+export * from './http/upload-rows';
+export { type Cut, delimiterOf } from './http/upload-text';
 export * from './run/env';
 export * from './run/log';
 export * from './run/metrics';

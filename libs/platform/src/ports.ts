@@ -41,6 +41,8 @@ export type Handler<T extends TenantData> = (events: readonly Received<T>[], tx:
 
 export interface Route {
   readonly contract: EventContract;
+  /** Of the same topic: its events come in the same call. */
+  readonly also?: EventContract;
   readonly handle: Handler<TenantData>;
 }
 
@@ -51,3 +53,28 @@ export interface Route {
  */
 export const on = <T extends TenantData>(contract: EventContract<T>, handle: Handler<T>): Route =>
   ({ contract, handle }) as unknown as Route;
+
+/**
+ * Two contracts of one topic, handled in one call: where their effects lock the same rows, two calls in one transaction would take the
+ * locks in two goes, and two batches could deadlock.
+ */
+export const onBoth = <A extends TenantData, B extends TenantData>(
+  first: EventContract<A>,
+  second: EventContract<B>,
+  handle: (firsts: readonly Received<A>[], seconds: readonly Received<B>[], tx: Tx) => Promise<readonly Outgoing[]>,
+): Route =>
+  ({
+    contract: first,
+    also: second,
+    handle: (events: readonly Received[], tx: Tx) =>
+      handle(events.filter(isOf(first)) as never[], events.filter(isOf(second)) as never[], tx),
+  }) as unknown as Route;
+
+const isOf =
+  ({ ceType }: { readonly ceType: string }) =>
+  ({ contract }: Received): boolean =>
+    contract.ceType === ceType;
+
+/** Whether an event goes to this route. */
+export const isRouted = ({ contract, also }: Route, event: Received): boolean =>
+  isOf(contract)(event) || (also !== undefined && isOf(also)(event));

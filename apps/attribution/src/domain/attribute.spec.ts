@@ -22,6 +22,7 @@ const conversion: Conversion = {
   clickId: null,
   customerId: 'k1',
   droppedEvidence: [],
+  pendingVerification: false,
 };
 const record: ClickRecord = {
   linkId: 'l1',
@@ -43,7 +44,8 @@ const click = (clickId: string, occurredAtMs: number, more: Partial<Click> = {})
   link: null,
   ...more,
 });
-const decide = (known: Partial<Known>) => attribute({ conversion, reversals: [], clicks: [], terms, settled: false, ...known });
+const decide = (known: Partial<Known>) =>
+  attribute({ conversion, reversals: [], verifications: [], clicks: [], terms, settled: false, ...known });
 const said = (known: Partial<Known>) => {
   const { content } = decide(known);
   return [content.outcome, content.reason, content.credits[0]?.clickId, content.lost.map((l) => `${l.clickId} ${l.reason}`)];
@@ -178,6 +180,29 @@ describe('attribute', () => {
     ]);
   });
 
+  describe('of a conversion that must be verified', () => {
+    const pending = { ...conversion, pendingVerification: true, programId: null };
+    const unverified = [[], [{ test: true }]];
+
+    it.each(unverified.flatMap((verifications) => [false, true].map((settled) => ({ verifications, settled }))))(
+      'credits nobody and waits for nothing else: %j',
+      ({ verifications, settled }) => {
+        const { content, ...waits } = decide({ conversion: pending, clicks: [click('a', 9_500)], verifications, settled });
+        expect(content).toMatchObject({ outcome: 'pending', finerReason: 'awaiting_verification', credits: [], lost: [], model: null });
+        expect(waits).toEqual({ waitingLinks: [], programIds: [] });
+      },
+    );
+
+    it('decides as of any other once it is, by the touches before the conversion, to the letter', () => {
+      const known = { clicks: [click('a', 9_500), click('late', 10_001)], settled: true };
+      const verified = decide({ ...known, conversion: pending, verifications: [{ test: true }, { test: false }] });
+      expect(verified).toEqual(decide({ ...known, conversion: { ...conversion, programId: null } }));
+      expect(verified.content).not.toHaveProperty('finerReason');
+      const testMode = { ...pending, test: true };
+      expect(decide({ ...known, conversion: testMode, verifications: [{ test: true }] }).content.outcome).toBe('attributed');
+    });
+  });
+
   it('is a function of the set of facts: their order changes nothing', () => {
     const someClick = fc.record({
       clickId: fc.constantFrom('a', 'b', 'c', 'd', 'e'),
@@ -201,16 +226,20 @@ describe('attribute', () => {
         fc.boolean(),
         fc.option(fc.constantFrom('a', 'b')),
         fc.option(fc.constant(PROGRAM)),
+        fc.tuple(fc.boolean(), fc.array(fc.record({ test: fc.boolean() }))),
         fc.infiniteStream(fc.nat()),
-        (clicks, reversals, settled, clickId, programId, noise) => {
+        (clicks, reversals, settled, clickId, programId, [pendingVerification, verifications], noise) => {
           const shuffled = <T>(list: readonly T[]): T[] =>
             list
               .map((value) => ({ value, at: noise.next().value }))
               .sort((x, y) => x.at - y.at)
               .map(({ value }) => value);
-          const known: Known = { conversion: { ...conversion, clickId, programId }, clicks, reversals, settled, terms };
+          const facts = { clicks, reversals, verifications };
+          const known: Known = { conversion: { ...conversion, clickId, programId, pendingVerification }, ...facts, settled, terms };
           const decision = attribute(known);
-          expect(attribute({ ...known, clicks: shuffled(clicks), reversals: shuffled(reversals) })).toEqual(decision);
+          expect(
+            attribute({ ...known, clicks: shuffled(clicks), reversals: shuffled(reversals), verifications: shuffled(verifications) }),
+          ).toEqual(decision);
           expect(decision.content.credits.length).toBe(decision.content.outcome === 'attributed' ? 1 : 0);
           const taken = decision.content.conversion.reversals.reduce((sum, r) => sum + r.amountMinor, 0);
           expect([decision.content.conversion.netAmountMinor, decision.content.conversion.netAmountMinor >= 0]).toEqual([

@@ -1,6 +1,6 @@
-import type { AttributionReason, AttributionRevisedData, Credit, LostCandidate } from '@baton/contracts';
+import type { AttributionFinerReason, AttributionReason, AttributionRevisedData, Credit, LostCandidate } from '@baton/contracts';
 import { type Standing, standingOf } from './eligibility';
-import { type Click, type Conversion, placeOf, type Reversal, type Terms } from './facts';
+import { type Click, type Conversion, placeOf, type Reversal, type Terms, type Verification } from './facts';
 import { netOf } from './net';
 
 /** Everything that a revision says except whose it is, its number and when it was decided. */
@@ -10,6 +10,8 @@ export interface Known {
   readonly conversion: Conversion;
   /** Every reversal that names the conversion's external id, in any order. */
   readonly reversals: readonly Reversal[];
+  /** Every verification that names the conversion's external id, in any order. */
+  readonly verifications: readonly Verification[];
   /** Every click of the person, in any order. */
   readonly clicks: readonly Click[];
   /** Program id to the terms in force at the conversion. */
@@ -49,6 +51,7 @@ interface Candidate {
  */
 export function attribute(known: Known): Decision {
   const { conversion, settled } = known;
+  if (!isVerified(known)) return unverified(known);
   const ranked = rank(known);
   const winner = ranked.find(({ standing }) => standing.kind === 'eligible' || (standing.kind === 'unknown' && !settled));
   const credited = winner?.standing.kind === 'eligible' ? winner : undefined;
@@ -74,6 +77,28 @@ export function attribute(known: Known): Decision {
       : distinct(known.clicks.flatMap((click) => placeOf(click)?.programId ?? [])).sort(),
   };
 }
+
+/** A test key's word counts for test-mode conversions alone. */
+const isVerified = ({ conversion, verifications }: Known): boolean =>
+  !conversion.pendingVerification || verifications.some(({ test }) => test === conversion.test);
+
+const AWAITING_VERIFICATION: AttributionFinerReason = 'awaiting_verification';
+
+/** Whoever may have earned it, nobody has yet, however long it waits; nothing but its verification brings it back, and then everything is read anew. */
+const unverified = (known: Known): Decision => ({
+  content: {
+    programId: known.conversion.programId,
+    conversion: describe(known),
+    outcome: 'pending',
+    reason: 'awaiting_touch',
+    finerReason: AWAITING_VERIFICATION,
+    model: null,
+    credits: [],
+    lost: [],
+  },
+  waitingLinks: [],
+  programIds: [],
+});
 
 /** The strongest evidence first: the named click, then the newest. */
 function rank({ conversion, clicks, terms }: Known): Candidate[] {

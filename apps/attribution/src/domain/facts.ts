@@ -15,6 +15,8 @@ export interface Conversion {
   readonly clickId: string | null;
   readonly customerId: string | null;
   readonly droppedEvidence: readonly string[];
+  /** Worth nothing until a verification names it. */
+  readonly pendingVerification: boolean;
 }
 
 /** Money that was taken back. `amountMinor` null: all that is left. */
@@ -23,6 +25,11 @@ export interface Reversal {
   readonly amountMinor: number | null;
   readonly currency: string | null;
   readonly occurredAtMs: number;
+  readonly test: boolean;
+}
+
+/** Somebody vouched that a pending conversion is one. */
+export interface Verification {
   readonly test: boolean;
 }
 

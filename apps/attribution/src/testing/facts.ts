@@ -3,6 +3,7 @@ import {
   type ClickRecordedData,
   ConversionReceived,
   type ConversionReceivedData,
+  ConversionVerified,
   emit,
   type Identifier,
   identifierText,
@@ -93,6 +94,18 @@ export function reversal(
     ...more,
   });
 }
+
+export const verification = (tenantId: string, externalId: string, ms: number, test = false): Outgoing =>
+  emit(ConversionVerified, {
+    ...ConversionVerified.sample,
+    tenantId,
+    externalId,
+    conversionId: conversionIdOf(tenantId, externalId),
+    verificationId: nameId('verification', tenantId, externalId, String(test)),
+    occurredAt: iso(ms),
+    receivedAt: iso(ms),
+    test,
+  });
 
 export const program = (tenantId: string, name: string, version = 1, more: object = {}): Outgoing =>
   emit(ProgramChanged, {

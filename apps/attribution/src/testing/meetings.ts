@@ -1,5 +1,5 @@
 import type { Identifier, Outgoing } from '@baton/contracts';
-import { at, click, clickIdOf, conversion, identity, link, program, reversal } from './facts';
+import { at, click, clickIdOf, conversion, identity, link, program, reversal, verification } from './facts';
 
 const id = (kind: Identifier['kind'], value: string): Identifier => ({ kind, value });
 
@@ -28,6 +28,16 @@ export const MEETINGS: Record<string, Meeting> = {
     before: (t) => [click(t, 1, at(0))],
     first: (t) => [conversion(t, 'o1', at(5), { clickId: clickIdOf(t, 1, at(0)) })],
     second: (t) => [reversal(t, 'o1', 'r', 1_000, at(9))],
+  },
+  'a pending conversion and its verification': {
+    before: (t) => [click(t, 1, at(0))],
+    first: (t) => [conversion(t, 'o1', at(5), { clickId: clickIdOf(t, 1, at(0)), pendingVerification: true })],
+    second: (t) => [verification(t, 'o1', at(9))],
+  },
+  'the click of a pending conversion and its verification': {
+    before: (t) => [conversion(t, 'o1', at(5), { clickId: clickIdOf(t, 3, at(0)), pendingVerification: true })],
+    first: (t) => [click(t, 3, at(0))],
+    second: (t) => [verification(t, 'o1', at(9))],
   },
   // Of identifiers that are known already no insert makes anyone wait: only the lock on the person does.
   'a conversion of a known customer and the identity that ties that customer to a click': {

@@ -2,6 +2,7 @@ import type {
   AttributionRevisedData,
   ClickRecordedData,
   ConversionReceivedData,
+  ConversionVerifiedData,
   IdentityLinkedData,
   LinkData,
   Outgoing,
@@ -13,6 +14,7 @@ import { peekClickId } from '@baton/contracts';
 /** What a revision comes to, for comparing. */
 export interface Summary {
   readonly outcome: string;
+  /** The finer one where there is one. */
   readonly reason: string;
   readonly winner: string | null;
   readonly evidence: string | null;
@@ -24,9 +26,18 @@ export interface Summary {
   readonly lost: readonly string[];
 }
 
-export const summaryOf = ({ outcome, reason, credits: [credit], programId, model, conversion, lost }: AttributionRevisedData): Summary => ({
+export const summaryOf = ({
   outcome,
   reason,
+  finerReason,
+  credits: [credit],
+  programId,
+  model,
+  conversion,
+  lost,
+}: AttributionRevisedData): Summary => ({
+  outcome,
+  reason: finerReason ?? reason,
   winner: credit?.clickId ?? null,
   evidence: credit?.evidence ?? null,
   recorded: credit?.recorded ?? null,
@@ -47,6 +58,7 @@ export function reference(facts: readonly Outgoing[], settled: boolean): Map<str
   const conversions = all<ConversionReceivedData>('conversion.received');
   const identities = all<IdentityLinkedData>('identity.linked');
   const reversals = all<ReversalReceivedData>('reversal.received');
+  const verifications = all<ConversionVerifiedData>('conversion.verified');
   const links = all<LinkData>('catalog.link');
   const programs = all<ProgramData>('catalog.program');
 
@@ -145,6 +157,13 @@ export function reference(facts: readonly Outgoing[], settled: boolean): Map<str
           .slice(0, 20)
           .map((c) => `${c.clickId} ${c.bar ?? (winner?.isNamed ? 'named_click_won' : 'later_touch_won')}`),
       };
+      const isVerified = verifications.some(
+        (v) => v.tenantId === conversion.tenantId && v.externalId === conversion.externalId && v.test === conversion.test,
+      );
+      if (conversion.pendingVerification && !isVerified) {
+        const nobody = { winner: null, evidence: null, recorded: null, terms: null, lost: [], programId: conversion.programId ?? null };
+        return [conversion.conversionId, { ...summary, ...nobody, outcome: 'pending', reason: 'awaiting_verification' }];
+      }
       return [conversion.conversionId, summary];
     }),
   );

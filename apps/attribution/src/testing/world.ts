@@ -1,5 +1,5 @@
 import { AttributionRevised, type AttributionRevisedData, encode, type Outgoing, parse, type Received } from '@baton/contracts';
-import { createLog, type Database, openDatabase, type Route, type Tx, writeOutbox } from '@baton/platform';
+import { createLog, type Database, isRouted, openDatabase, type Route, type Tx, writeOutbox } from '@baton/platform';
 import { attributionRoutes } from '../attribution.routes';
 import { RecheckSweep } from '../recheck.routes';
 import { revising, type Stores } from '../revise';
@@ -35,7 +35,7 @@ export function world(url: string, stores: Stores, pendingMs: number): World {
         attempts++;
         const all: Outgoing[] = [];
         for (const route of routes) {
-          const mine = events.filter(({ contract }) => contract.ceType === route.contract.ceType);
+          const mine = events.filter((event) => isRouted(route, event));
           if (mine.length > 0) all.push(...(await route.handle(mine, wrap(tx))));
         }
         await writeOutbox(tx, all);

@@ -1,6 +1,4 @@
-import { UUID } from '@baton/contracts';
-import { MARKS, type Referrer } from './channel';
-import { isMail, keptPage, pageAt } from './page';
+import { isMail, keptPage, MARKS, pageAt, type Referrer, UUID } from '@baton/contracts';
 import { cleanText, readQuery } from './query';
 import { referrerHostOf } from './visitor';
 

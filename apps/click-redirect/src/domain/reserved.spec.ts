@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { type Address, isWithin, parseAddress, parseNetworks } from './address';
+import { type Address, isWithin, parseAddress, parseNetworks } from '@baton/contracts';
 import { isReserved } from './reserved';
 
 /** IANA's special-purpose registries, as of 2025; of IPv6 what lies within 2000::/3. */

@@ -1,4 +1,4 @@
-import type { Address } from './address';
+import type { Address } from '@baton/contracts';
 
 /**
  * Whether an address belongs to nobody on the internet: private, loopback, link-local, carriers' own, documentation, tests, multicast, future.

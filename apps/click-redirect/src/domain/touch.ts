@@ -1,5 +1,4 @@
-import type { TouchRecordedData } from '@baton/contracts';
-import { channelOf } from './channel';
+import { channelOf, type TouchRecordedData } from '@baton/contracts';
 import type { PixelSaid } from './pixel';
 import type { Agent } from './visitor';
 

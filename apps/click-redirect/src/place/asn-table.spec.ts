@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
-import { parseAddress } from '../domain/address';
+import { parseAddress } from '@baton/contracts';
 import { AsnTable } from './asn-table';
 
 const folder = mkdtempSync(join(tmpdir(), 'asn-'));

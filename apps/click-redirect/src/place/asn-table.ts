@@ -1,6 +1,6 @@
 import { closeSync, openSync, readSync } from 'node:fs';
 import { basename } from 'node:path';
-import type { Address } from '../domain/address';
+import type { Address } from '@baton/contracts';
 
 const CHUNK_BYTES = 1 << 20;
 const COMMA = 0x2c;

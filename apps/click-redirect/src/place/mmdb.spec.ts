@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { Reader, type Response } from 'mmdb-lib';
-import { parseAddress } from '../domain/address';
+import { parseAddress } from '@baton/contracts';
 import { countryOf, INSTALLED_PLACES } from '../place.store';
 import { MmdbTable } from './mmdb';
 

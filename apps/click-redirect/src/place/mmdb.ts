@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { Reader, type Response } from 'mmdb-lib';
-import type { Address } from '../domain/address';
+import type { Address } from '@baton/contracts';
 
 /** Values kept before they are dropped and read again. A file of countries has some 250. */
 const VALUES_MAX = 65_536;

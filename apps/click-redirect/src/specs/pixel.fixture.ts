@@ -1,9 +1,8 @@
 import { request } from 'node:http';
-import { encode, mintClickId, type Outgoing, parseClickIdKeys, TOPICS, type TouchRecordedData } from '@baton/contracts';
+import { encode, mintClickId, type Outgoing, parseAddress, parseClickIdKeys, TOPICS, type TouchRecordedData } from '@baton/contracts';
 import { BoundedProducer, connectKafka, createLog, plannedTopics, TopicFollower, withAdmin } from '@baton/platform';
 import { serve } from '@baton/platform/testing';
 import { eventually, ownPrefix, stores } from '@baton/testing';
-import { parseAddress } from '../domain/address';
 import { readAgent } from '../domain/visitor';
 import { FilePlaceStore } from '../place.store';
 import { KeyedSeal } from '../seal';

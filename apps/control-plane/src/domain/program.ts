@@ -46,6 +46,11 @@ export function problemsOfProgram(program: ProgramData): Problem[] {
     if (problem) problems.push({ field: `deep_link_schemes[${i}]`, problem });
   }
   problems.push(...(program.appStores ? problemsOfStores(program.appStores) : []));
+  if (program.enrolCustomers && program.destinationHosts.every((host) => host.startsWith('*.')))
+    problems.push({
+      field: 'enrol_customers',
+      problem: 'needs a host in destination_hosts that is no pattern: share links lead to its root',
+    });
   return problems;
 }
 

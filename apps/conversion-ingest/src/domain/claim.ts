@@ -1,4 +1,12 @@
-import type { ClickIdKeys, ConversionReceivedData, IdentityLinkedData, ReasonCode, ReversalReceivedData } from '@baton/contracts';
+import type {
+  ClickIdKeys,
+  ConversionReceivedData,
+  ConversionVerifiedData,
+  IdentityLinkedData,
+  ReasonCode,
+  ReversalReceivedData,
+} from '@baton/contracts';
+import type { TakingTerms } from './selection';
 
 /** What the edge knows of a request beside its body. */
 export interface Reception {
@@ -21,6 +29,8 @@ export interface Refusal {
   readonly detail?: string;
   /** Path in the body, such as `line_items[2].amount_minor`. */
   readonly field?: string;
+  /** What the caller needs to go on, as fields of the problem. */
+  readonly extra?: Readonly<Record<string, unknown>>;
 }
 
 interface ClaimBase {
@@ -60,6 +70,18 @@ export interface ReversalClaim extends ClaimBase {
   readonly data: ReversalReceivedData;
   /** The conversion that it names, received or not. */
   readonly conversionId: string;
+  /** The caller knows how much it is. */
+  readonly confirmed: boolean;
+}
+
+/** A reversal that names its conversions otherwise than by one external id: it makes a reversal of each, now or when they come. */
+export interface SelectionClaim extends ClaimBase {
+  readonly kind: 'reversals';
+  readonly data: { readonly occurredAt: string };
+  readonly terms: TakingTerms;
+  readonly confirmed: boolean;
+  /** Asks for the numbers alone. */
+  readonly dryRun: boolean;
 }
 
 export interface IdentityClaim extends ClaimBase {
@@ -67,8 +89,15 @@ export interface IdentityClaim extends ClaimBase {
   readonly data: IdentityLinkedData;
 }
 
+export interface VerificationClaim extends ClaimBase {
+  readonly kind: 'verification';
+  readonly data: ConversionVerifiedData;
+}
+
 /** A well-formed request, on its way to become a fact. */
-export type Claim = ConversionClaim | ReversalClaim | IdentityClaim;
+export type Claim = PlainClaim | SelectionClaim;
+/** One request, one fact. */
+export type PlainClaim = ConversionClaim | ReversalClaim | IdentityClaim | VerificationClaim;
 export type FactKind = Claim['kind'];
 
 /** The body can be read by nobody: answered without a look-up. */

@@ -1,4 +1,12 @@
-import { ConversionReceived, IdentityLinked, mintClickId, ReversalReceived, validated } from '@baton/contracts';
+import {
+  ConversionReceived,
+  type ConversionReceivedData,
+  ConversionVerified,
+  IdentityLinked,
+  mintClickId,
+  ReversalReceived,
+  validated,
+} from '@baton/contracts';
 import fc from 'fast-check';
 import {
   type Claim,
@@ -6,9 +14,11 @@ import {
   type ConversionAsked,
   claimIdentity,
   claimReversal,
+  claimVerification,
   judge,
   type Known,
   type Reception,
+  type Referrer,
   reversalIdOf,
   type Unreadable,
 } from '.';
@@ -32,13 +42,21 @@ const reception: Reception = {
   clickIdKeys: keys,
 };
 const order: ConversionAsked = { external_id: 'order-1', amount_minor: 12_000, currency: 'EUR', customer_id: 'c1', emailHash: null };
-const none: Known = { programs: [], programOfLink: new Map(), currencyOf: new Map() };
+const none: Known = {
+  programs: [],
+  programOfLink: new Map(),
+  currencyOf: new Map(),
+  partnerOfLink: new Map(),
+  partnerOfCode: new Map(),
+  chainOf: new Map(),
+};
 const readable = <C extends Claim>(claim: C | Unreadable): C => {
   if (claim.kind === 'unreadable') throw new Error(claim.refusal.code);
   return claim as C;
 };
 const codeOf = (claim: Claim | Unreadable, known = none): string => {
   if (claim.kind === 'unreadable') return claim.refusal.code;
+  if (claim.kind === 'reversals') throw new Error('a selection is judged beside what it selects');
   const judgement = judge(claim, known);
   return judgement.kind === 'refused' ? judgement.refusal.code : 'accepted';
 };
@@ -220,5 +238,109 @@ describe('an identity', () => {
       claimIdentity({ customer_id: 'c', emailHash: 'ab', click_id: 'forged', occurred_at: '2026-11-20T00:00:00Z' }, reception),
     );
     expect([again.factId, again.bodyHash]).toEqual([first.factId, first.bodyHash]);
+  });
+});
+
+describe('a verification', () => {
+  const claim = (more: object = {}, at: Partial<Reception> = {}) =>
+    readable(claimVerification({ external_id: 'signup-1', ...more }, { ...reception, ...at }));
+
+  it('is one for each conversion: a later one says the same', () => {
+    const [first, second] = [claim(), claim({ occurred_at: '2026-11-20T12:00:00Z' }, { receivedAtMs: NOW_MS + 5_000 })];
+    expect([second.factId, second.bodyHash]).toEqual([first.factId, first.bodyHash]);
+    expect(claim({ external_id: 'signup-2' }).factId).not.toBe(first.factId);
+    expect(claim({}, { tenantId: OTHER }).factId).not.toBe(first.factId);
+  });
+
+  it('of a test key never stands in the way of the live one', () => {
+    expect(claim({}, { test: true }).factId).not.toBe(claim().factId);
+  });
+
+  it('names its conversion, known or not, and is a good event', () => {
+    const verification = claim();
+    expect(verification.data.conversionId).toBe(readable(claimConversion({ ...order, external_id: 'signup-1' }, reception)).factId);
+    expect(validated(ConversionVerified, verification.data)).toMatchObject({ externalId: 'signup-1', test: false });
+    expect(judge(verification, none)).toMatchObject({
+      kind: 'accepted',
+      answer: { kind: 'verification', verification_id: verification.factId, conversion_id: verification.data.conversionId },
+    });
+  });
+
+  it('is too old or in the future as any fact', () => {
+    expect(codeOf(claim({ occurred_at: '2020-01-01T00:00:00Z' }))).toBe('too_old');
+    expect(codeOf(claim({ occurred_at: '2026-11-21T13:00:00Z' }))).toBe('in_future');
+    expect(codeOf(claimVerification({ external_id: 'a', occurred_at: 'soon' }, reception))).toBe('malformed');
+  });
+
+  it('is awaited by signups and leads alone', () => {
+    const asked = (type: ConversionAsked['type'] | undefined, pending_verification = true) =>
+      claimConversion({ ...order, ...(type ? { type } : {}), pending_verification }, reception);
+    expect([undefined, null, 'sale', 'subscription_payment', 'custom'].map((type) => codeOf(asked(type as never)))).toEqual(
+      Array.from({ length: 5 }, () => 'malformed'),
+    );
+    expect(codeOf(asked('sale', false))).toBe('accepted');
+    for (const type of ['signup', 'lead'] as const) {
+      const pending = readable(asked(type));
+      expect(pending.data.pendingVerification).toBe(true);
+      expect(judge(pending, none)).toMatchObject({ kind: 'accepted', answer: { pending_verification: true } });
+      expect(readable(asked(type, false)).bodyHash).not.toBe(pending.bodyHash);
+      expect(readable(asked(type, false)).data).not.toHaveProperty('pendingVerification');
+    }
+  });
+});
+
+describe('a conversion among referrals', () => {
+  const PARTNER = '33333333-3333-4333-8333-333333333333';
+  const customer = (customerId: string, more: Partial<Referrer> = {}): Referrer => ({
+    partnerId: PARTNER,
+    kind: 'customer',
+    customerId,
+    depth: 0,
+    goesOn: false,
+    ...more,
+  });
+  const professional = customer('nobody', { kind: 'partner', customerId: null });
+  const knowing = (...chain: Referrer[]): Known => ({
+    ...none,
+    partnerOfLink: new Map([[5, PARTNER]]),
+    partnerOfCode: new Map([['friend', PARTNER]]),
+    chainOf: new Map([[PARTNER, chain]]),
+  });
+  const by = (more: Partial<ConversionAsked>, known: Known) => judge(readable(claimConversion({ ...order, ...more }, reception)), known);
+  const clicked = { click_id: clickOf(TENANT) };
+  const depthOf = (more: Partial<ConversionAsked>, known: Known) => {
+    const judgement = by(more, known);
+    if (judgement.kind === 'refused') throw new Error(judgement.refusal.code);
+    expect(judgement.answer['referral_depth']).toBe((judgement.event.data as ConversionReceivedData).referralDepth);
+    return judgement.answer['referral_depth'];
+  };
+
+  it.each<[string, unknown, Partial<ConversionAsked>, Known]>([
+    ['0 by a partner’s link', 0, clicked, knowing(professional)],
+    ['1 by a customer’s', 1, clicked, knowing(customer('a'))],
+    ['2 by one who was referred', 2, clicked, knowing(customer('b'), customer('a'))],
+    ['what the last one says, where the chain goes on', 9, clicked, knowing(customer('b'), customer('a', { depth: 7, goesOn: true }))],
+    ['1 by a customer’s code', 1, { referral_code: 'friend' }, knowing(customer('a'))],
+    ['the click’s before the code’s', 1, { ...clicked, referral_code: 'blog' }, knowing(customer('a'))],
+    ['not told where nobody is named', undefined, {}, knowing(customer('a'))],
+    ['not told where the partner is not known yet', undefined, clicked, { ...knowing(), chainOf: new Map() }],
+    ['not told where the link is not known yet', undefined, clicked, { ...knowing(customer('a')), partnerOfLink: new Map() }],
+  ])('has the depth %s', (_name, depth, more, known) => expect(depthOf(more, known)).toBe(depth));
+
+  it.each<[string, string, string, Partial<ConversionAsked>, Referrer[]]>([
+    ['by their own link', 'click_id', 'is their own', clicked, [customer('c1')]],
+    ['by their own code', 'referral_code', 'is their own', { referral_code: 'friend' }, [customer('c1')]],
+    ['by whom they referred', 'click_id', 'was referred by them.', clicked, [customer('a'), customer('c1')]],
+    ['by whom those referred', 'click_id', '2 steps up', clicked, [customer('b'), customer('a'), customer('c1')]],
+  ])('is refused where the customer would refer themself: %s', (_name, field, why, more, chain) => {
+    expect(by(more, knowing(...chain))).toMatchObject({
+      kind: 'refused',
+      refusal: { code: 'self_referral', field, detail: expect.stringContaining(why) },
+    });
+  });
+
+  it('is not refused for a partner who has the same text as an id, nor without a customer', () => {
+    expect(depthOf(clicked, knowing({ ...professional, customerId: 'c1' }))).toBe(0);
+    expect(depthOf({ ...clicked, customer_id: null, emailHash: 'ab' }, knowing(customer('c1')))).toBe(1);
   });
 });

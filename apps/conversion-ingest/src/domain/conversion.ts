@@ -15,6 +15,7 @@ export interface ConversionAsked {
   readonly event?: string | null;
   readonly amount_minor?: unknown;
   readonly currency?: unknown;
+  readonly pending_verification?: boolean | null;
   readonly quantity?: number | null;
   readonly line_items?: readonly LineItemAsked[] | null;
   readonly occurred_at?: string | null;
@@ -42,6 +43,12 @@ export const conversionIdOf = (tenantId: string, externalId: string): string => 
 export function claimConversion(asked: ConversionAsked, reception: Reception): ConversionClaim | Unreadable {
   const money = readMoney(asked);
   if ('kind' in money) return money;
+  if (asked.pending_verification && asked.type !== 'signup' && asked.type !== 'lead')
+    return unreadable(
+      'malformed',
+      'pending_verification is for the types signup and lead; a sale counts when it is told.',
+      'pending_verification',
+    );
   const time = timing(asked.occurred_at, reception.receivedAtMs);
   if ('kind' in time) return time;
   const names = namesOf(asked);
@@ -141,6 +148,7 @@ function dataOf({ asked, reception, money, names, click, occurredAtMs }: Parts):
     quantity: asked.quantity,
     orderId: said(asked.order_id),
     event: said(asked.event),
+    pendingVerification: asked.pending_verification || null,
     occurredAt: instantText(occurredAtMs),
     receivedAt: instantText(reception.receivedAtMs),
     receiptId: reception.receiptId,
@@ -162,6 +170,7 @@ const bodyOf = (asked: ConversionAsked, money: Money, names: Names, test: boolea
   quantity: asked.quantity,
   orderId: said(asked.order_id),
   event: said(asked.event),
+  pendingVerification: asked.pending_verification || null,
   ...names,
   occurredAtMs,
   subIds: asked.sub_ids,

@@ -40,7 +40,8 @@ function outside(occurredAtMs: number, receivedAtMs: number): Refusal | null {
 }
 
 /** Without the fields that are null or undefined. */
-export const present = <T extends object>(value: T): { [K in keyof T]: NonNullable<T[K]> } =>
-  Object.fromEntries(Object.entries(value).filter(([, field]) => field !== null && field !== undefined)) as {
-    [K in keyof T]: NonNullable<T[K]>;
-  };
+export function present<T extends object>(value: T): { [K in keyof T]: NonNullable<T[K]> } {
+  const kept: Partial<T> = {};
+  for (const key of Object.keys(value) as (keyof T)[]) if (value[key] !== null && value[key] !== undefined) kept[key] = value[key];
+  return kept as { [K in keyof T]: NonNullable<T[K]> };
+}

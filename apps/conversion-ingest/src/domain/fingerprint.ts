@@ -11,9 +11,13 @@ function canonical(value: unknown): string | undefined {
   if (value === null || value === undefined) return undefined;
   if (Array.isArray(value)) return `[${value.map((item) => canonical(item) ?? 'null').join(',')}]`;
   if (typeof value !== 'object') return JSON.stringify(value);
-  const fields = Object.entries(value).flatMap(([key, child]) => {
-    const text = canonical(child);
-    return text === undefined ? [] : [`${JSON.stringify(key)}:${text}`];
-  });
+  const fields: string[] = [];
+  for (const key of Object.keys(value)) {
+    const text = canonical((value as Record<string, unknown>)[key]);
+    if (text !== undefined) fields.push(`${quoted(key)}:${text}`);
+  }
   return fields.length === 0 ? undefined : `{${fields.sort().join(',')}}`;
 }
+
+const NOTHING_TO_ESCAPE = /^[A-Za-z0-9_]*$/;
+const quoted = (key: string): string => (NOTHING_TO_ESCAPE.test(key) ? `"${key}"` : JSON.stringify(key));

@@ -2,6 +2,7 @@ import type { ReasonCode, Scope } from '@baton/contracts';
 import type { Problem } from '@baton/platform';
 import type { Told } from '../intake';
 import type { Posted } from '../posted';
+import type { Fields } from './shape';
 
 /** A request as it came, in the words of its dialect. */
 export interface DoorRequest {
@@ -38,9 +39,13 @@ export interface DoorRoute {
   /** Longest body in bytes, unpacked. Absent: 64 kB. */
   readonly bodyMaxBytes?: number;
   /** The text of the Baton key, wherever the dialect puts its credential; null: there is none. Throws nothing. */
-  readonly keyOf: (request: DoorRequest) => string | null;
+  readonly keyOf?: (request: DoorRequest) => string | null;
+  /** Pure, in place of `keyOf`: whether the request to the endpoint `:endpoint` was signed under one of its secrets. Throws nothing. */
+  readonly isSigned?: (request: DoorRequest, secrets: readonly string[]) => boolean;
   /** Pure: what it says, as facts in the words of our own API. None: `ignored`. Throws a `Problem` for what cannot be understood. */
-  readonly read: (request: DoorRequest, settings: DoorSettings) => readonly Posted[];
+  readonly read: (request: DoorRequest, settings: DoorSettings, known: DoorKnown) => readonly Posted[];
+  /** Pure: what it says of conversions that it does not tell of itself. */
+  readonly joins?: (request: DoorRequest, settings: DoorSettings) => Joins;
   /** Pure: the native answer to what became of each fact, in their order. */
   readonly answer: (told: readonly Told[], request: DoorRequest) => DoorAnswer;
   /** Pure: the native answer to a request that brought no fact so far: no key, unreadable, a store away. */
@@ -49,6 +54,27 @@ export interface DoorRoute {
 
 /** What the tenant set for this door, by the names that the door's file documents; empty where nothing was set. */
 export type DoorSettings = Readonly<Record<string, unknown>>;
+
+/** What is known of the caller beside what he set. */
+export interface DoorKnown {
+  /** By a test key, or to a test endpoint. */
+  readonly test: boolean;
+  /** The parameters under which the tenant's programs hand over click ids. */
+  readonly landingParams: readonly string[];
+}
+
+export interface Joins {
+  /** Other names of conversions: what takes one back by such a name takes back the conversion, whichever was told first. */
+  readonly aliases: readonly { readonly alias: string; readonly externalId: string }[];
+  /** What is to be earned once more, with the evidence of the conversion that `of` names by its id or another name. */
+  readonly again: readonly {
+    readonly of: string;
+    readonly externalId: string;
+    readonly event: string;
+    readonly amountMinor: number;
+    readonly currency: string;
+  }[];
+}
 
 /**
  * A dialect: one file `<name>.door.ts` in this folder that exports `door`. It is found by its name, so that adding one touches nothing else.
@@ -59,6 +85,21 @@ export interface Door {
   /** For people: what it speaks, and its limits. */
   readonly speaks: string;
   readonly routes: readonly DoorRoute[];
+  /** What a tenant may set (and, under `keys.<id of a key or endpoint>`, set otherwise for one caller). Absent: nothing. */
+  readonly settings?: Fields;
+  /** Where callers sign instead of naming a key: endpoints that a tenant makes, each with secrets of its own. */
+  readonly endpoints?: {
+    /** With `:endpoint` in it. */
+    readonly path: string;
+    readonly secret: RegExp;
+    /** What a secret looks like, for people. */
+    readonly secretIs: string;
+  };
+  /**
+   * The dialect says one fact in several ways (an invoice and its checkout; a retry with a fresh clock), so that equal ids and money make a
+   * repeat. Absent: all of a body must be equal.
+   */
+  readonly isLoose?: boolean;
 }
 
 /** A Bearer or Basic credential: of Basic the given half, of Bearer all. */

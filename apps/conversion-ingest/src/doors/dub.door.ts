@@ -75,13 +75,16 @@ function readLead(request: DoorRequest): Posted {
     body: {
       ...person,
       type: 'lead',
-      external_id: idOf('lead', typeof customer === 'string' ? `${customer}:${String(event).trim().toLowerCase()}` : customer),
+      external_id: idOf('lead', typeof customer === 'string' ? `${customer}:${eventId(event)}` : customer),
       event,
       quantity: body['eventQuantity'],
       metadata: metadataOf(body['metadata']),
     },
   };
 }
+
+/** Without a colon, so that where a customer ends and his event begins is never in doubt. */
+const eventId = (event: unknown): string => String(event).trim().toLowerCase().replaceAll(':', '%3A');
 
 const leadOf = (body: Body): object => ({
   click: { id: said(body['clickId']) ?? '' },

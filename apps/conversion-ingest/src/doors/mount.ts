@@ -1,9 +1,9 @@
 import {
-  admitKey,
-  type ApiKeys,
+  type Admission,
   BODY_MAX_BYTES,
   type Caller,
   type Http,
+  type KeyedRequest,
   type Log,
   parseBody,
   Problem,
@@ -15,14 +15,28 @@ import { gunzip, inflate } from 'node:zlib';
 import { type FactRequest, type FactRoutes, tell } from '../answered';
 import { readIdempotencyKey } from '../idempotency-key';
 import type { Intake, Told } from '../intake';
+import { takeMany } from '../many';
 import type { Posted, PostedKind } from '../posted';
-import { isPassing, type Door, type DoorAnswer, type DoorRequest, type DoorRoute, type DoorSettings } from './door';
+import {
+  isPassing,
+  type Door,
+  type DoorAnswer,
+  type DoorKnown,
+  type DoorRequest,
+  type DoorRoute,
+  type DoorSettings,
+  type Joins,
+} from './door';
 
 export interface DoorParts {
-  readonly keys: ApiKeys;
+  readonly admission: Admission;
   readonly intake: Intake;
-  /** What this caller set for a door. */
-  readonly settingsOf: (caller: Caller, door: string) => Promise<DoorSettings>;
+  /** What this caller set for a door, and what is known of him. */
+  readonly settingsOf: (caller: Caller, door: string) => Promise<{ readonly settings: DoorSettings; readonly known: DoorKnown }>;
+  /** Whoever signs requests to this endpoint; null: there is none, or it was switched off. */
+  readonly endpointOf: (door: string, id: string) => Promise<{ readonly caller: Caller; readonly secrets: readonly string[] } | null>;
+  /** What follows for other conversions, to be taken after the facts themselves were. */
+  readonly follow: (caller: Caller, door: string, posted: readonly Posted[], joins: Joins) => Promise<readonly Posted[]>;
   /** The routes that are counted. */
   readonly routes: FactRoutes;
   readonly log: Log;
@@ -35,15 +49,12 @@ const KIND_OF: Readonly<Record<string, PostedKind>> = { 'reversals:write': 'reve
 const KEYS_PER_KB = 32;
 
 type Scope = ReturnType<ReturnType<Http['getHttpAdapter']>['getInstance']>;
-type Request = FactRequest & {
-  readonly method: string;
-  readonly url: string;
-  readonly body: unknown;
-  readonly params: unknown;
-  caller?: Caller;
-  /** As it was sent. */
-  contentType?: string | string[] | undefined;
-};
+type Request = Omit<FactRequest, 'caller'> &
+  KeyedRequest & {
+    readonly params: unknown;
+    /** As it was sent. */
+    contentType?: string | string[] | undefined;
+  };
 
 /** The dialects beside our own API: their paths, their credentials, any content type, packed or not. */
 export function mountDoors(http: Http, doors: readonly Door[], parts: DoorParts): void {
@@ -83,8 +94,8 @@ function mount(scope: Scope, door: Door, route: DoorRoute, parts: DoorParts): vo
       let read: DoorRequest = bare(asked);
       try {
         read = await unpacked(asked, bodyMaxBytes);
-        asked.caller = await admitKey(parts.keys, route.keyOf(read), route.scope);
-        const told = await taken(parts, door, route, { caller: asked.caller, read });
+        const caller = await admit(parts, door, route, { asked, read });
+        const told = await taken(parts, door, route, { caller, read, charge: (more) => parts.admission.charge(asked, more) });
         tell(asked, reply as never, told);
         await send(reply, route.answer(told, read), retry(told));
       } catch (error) {
@@ -96,23 +107,51 @@ function mount(scope: Scope, door: Door, route: DoorRoute, parts: DoorParts): vo
   });
 }
 
+async function admit(
+  { admission, endpointOf }: DoorParts,
+  door: Door,
+  route: DoorRoute,
+  { asked, read }: { readonly asked: Request; readonly read: DoorRequest },
+): Promise<Caller> {
+  if (!route.isSigned) return admission.admit(asked, { scope: route.scope, keyText: route.keyOf?.(read) ?? null, rawBody: read.raw });
+  const endpoint = await endpointOf(door.name, read.params['endpoint'] ?? '');
+  if (!endpoint) throw new Problem('unauthorised', 'There is no such endpoint, or it was switched off.');
+  if (!route.isSigned(read, endpoint.secrets))
+    throw new Problem('unauthorised', 'The signature is missing, is too old, or was not made with a secret of this endpoint.');
+  // An endpoint has the limit that a key has.
+  asked.caller = endpoint.caller;
+  await admission.charge(asked, 1);
+  return endpoint.caller;
+}
+
 interface Asked {
   readonly caller: Caller;
   readonly read: DoorRequest;
+  /** Counts the facts of a request beyond its first towards the key's limit. */
+  readonly charge: (more: number) => Promise<void>;
 }
 
 /** What became of the facts of a request. What cannot be read as any is thrown, with the receipt under which its sender finds it again. */
-async function taken({ intake, settingsOf }: DoorParts, door: Door, route: DoorRoute, { caller, read }: Asked): Promise<readonly Told[]> {
-  const manner = { door: door.name, traceparent: traceparentOf(read.headers) };
-  const settings = await settingsOf(caller, door.name);
+async function taken(parts: DoorParts, door: Door, route: DoorRoute, { caller, read, charge }: Asked): Promise<readonly Told[]> {
+  const { intake, settingsOf, follow } = parts;
+  const manner = { door: door.name, traceparent: traceparentOf(read.headers), isLoose: door.isLoose ?? false };
+  const { settings, known } = await settingsOf(caller, door.name);
   let posted: readonly Posted[];
   try {
-    posted = route.read(read, settings);
+    posted = route.read(read, settings, known);
   } catch (error) {
     throw error instanceof Problem ? await intake.unread(caller, KIND_OF[route.scope] ?? 'conversion', error, manner) : error;
   }
+  await charge(posted.length - 1);
   const idempotencyKey = posted.length === 1 ? readIdempotencyKey(read.headers['idempotency-key']) : null;
-  return intake.takeAll(caller, posted, { ...manner, idempotencyKey });
+  const told =
+    posted.length > 1
+      ? await takeMany(intake, caller, posted, manner)
+      : await intake.takeAll(caller, posted, { ...manner, idempotencyKey });
+  // Where a fact could not be stored for now the whole request comes again, and this with it.
+  if (!route.joins || retry(told)) return told;
+  const follows = await follow(caller, door.name, posted, route.joins(read, settings));
+  return [...told, ...(await takeMany(intake, caller, follows, manner))];
 }
 
 /** What a passing failure says about when to come again stands in our headers, whatever the dialect's answer looks like. */

@@ -46,6 +46,9 @@ const transaction: DoorRoute = {
 export const door: Door = {
   name: 'partnerstack',
   speaks: 'PartnerStack’s server-to-server conversions and its transactions; no customers, partnerships, actions or reports.',
+  settings: {
+    original_key_in: { is: 'text', like: /^(?:key|metadata\.[^.\u0000]{1,64})$/, help: 'key, or metadata.<name>' },
+  },
   routes: [signup, transaction],
 };
 

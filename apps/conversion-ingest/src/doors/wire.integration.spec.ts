@@ -4,12 +4,26 @@ import { eventually, ownPrefix, proxyTo, type StoreProxy, stores } from '@baton/
 import fc from 'fast-check';
 import { deflateSync, gzipSync } from 'node:zlib';
 import { type Account, apiKey, type Json, openWorld, order, program, type World } from '../ingest.world';
-import { ask, fill, type Golden, golden, keeps, nativeSuccesses, routeOf, spoken, type Wire, type Words, wordsOf } from './wire.world';
+import {
+  ask,
+  fill,
+  type Golden,
+  golden,
+  keeps,
+  nativeSuccesses,
+  prepare,
+  routeOf,
+  spoken,
+  type Wire,
+  type Words,
+  wordsOf,
+} from './wire.world';
 
 const doors = spoken();
 const tried = doors.flatMap((fixtures) =>
   fixtures.cases.map((one) => ({
     ...one,
+    fixtures,
     door: fixtures.door,
     refusals: fixtures.refusals,
     label: `${fixtures.name}: ${one.name}`,
@@ -27,7 +41,21 @@ describe('on the wire', () => {
   let shared: Account;
   let readOnly: string;
   const accounts = new Map<string, Account>();
-  const wordsFor = ({ label }: Tried, use = ''): Words => wordsOf(accounts.get(`${use}${label}`) as Account);
+  const prepared = new Map<string, Words>();
+  /** The words of an account for a door's requests. */
+  async function wordsFor({ label, fixtures }: Tried, use = ''): Promise<Words> {
+    const name = use === 'shared' ? `shared ${fixtures.name}` : `${use}${label}`;
+    const account = use === 'shared' ? shared : (accounts.get(name) as Account);
+    const { event, text: admin } = apiKey(account.tenantId, { scopes: ['catalog:read', 'catalog:write'] });
+    const url = world.replicas[0]?.url as string;
+    if (fixtures.setup && !prepared.has(name)) {
+      await world.publish([event]);
+      await eventually(async () => (await world.call('/v1/receipts', undefined, { key: admin })).status === 403, 20_000);
+    }
+    const words = prepared.get(name) ?? (await prepare(url, fixtures, wordsOf(account, { admin })));
+    prepared.set(name, words);
+    return words;
+  }
 
   beforeAll(async () => {
     const prefix = ownPrefix();
@@ -83,7 +111,7 @@ describe('on the wire', () => {
     const seen = facts.map((fact, i) => ({ ...fact, data: { ...nulls(expected[i]?.data), ...fact.data } }));
     expect(seen).toMatchObject(expected.map((fact) => ({ door: one.door.name, ...fact })));
     expect(seen).toHaveLength(expected.length);
-    expect(await countOf(tenantId)).toBe(expected.length);
+    expect(await countOf(tenantId)).toBe(one.events ?? expected.length);
     const kept = await world.rows(
       `SELECT f::text AS text FROM facts f WHERE tenant_id = $1::uuid UNION ALL SELECT r::text FROM rejections r WHERE tenant_id = $1::uuid
        UNION ALL SELECT o::text FROM outbox o WHERE headers->>'ce_tenant' = $1::text`,
@@ -102,7 +130,7 @@ describe('on the wire', () => {
   });
 
   it.each(tried.map((one): [string, Tried] => [one.label, one]))('%s', async (_, one) => {
-    const words = wordsFor(one);
+    const words = await wordsFor(one);
     for (const wire of one.given ?? []) await asking(one, wire, words);
     const first = await asking(one, one.request, words);
     keeps(first, one.answer, words);
@@ -111,12 +139,9 @@ describe('on the wire', () => {
     const again = await asking(one, one.request, words, 1);
     const receipt = first.headers.get('baton-receipt');
     if (first.headers.get('baton-verdict') !== 'accepted') return keeps(again, one.answer, words);
-    expect(receipt).toBeTruthy();
-    keeps(
-      again,
-      { ...one.answer, headers: { ...one.answer.headers, 'baton-verdict': 'duplicate', 'baton-receipt': receipt as string } },
-      words,
-    );
+    if (one.facts.length === 1) expect(receipt).toBeTruthy();
+    const repeated = { 'baton-verdict': 'duplicate', ...(receipt ? { 'baton-receipt': receipt } : {}) };
+    keeps(again, { ...one.answer, headers: { ...one.answer.headers, ...repeated } }, words);
     await isStored(one, words);
   });
 
@@ -132,13 +157,14 @@ describe('on the wire', () => {
       ['a key that nobody knows', () => mintApiKey(false).text, 'unauthorised'],
       ['a key that may not do this', () => readOnly, 'scope_missing'],
     ])('%s', async (_name, keyOf, code) => {
-      const words = { ...wordsOf(shared), key: keyOf() };
+      if (code === 'scope_missing' && one.request.signed) return;
+      const words = { ...(await wordsFor(one, 'shared')), key: keyOf(), secret: 'whsec_of_nobody' };
       keeps(await asking(one, one.request, words), refusal(code), words);
     });
 
     it('understands any content type, packed or not, and takes it once', async () => {
       if (!isJson) return;
-      const words = wordsFor(one);
+      const words = await wordsFor(one);
       const plain = json(words);
       const { 'content-type': _ignored, ...headers } = one.request.headers ?? {};
       const ways: readonly [Buffer, Record<string, string>][] = [
@@ -148,13 +174,15 @@ describe('on the wire', () => {
         [plain, { 'content-type': 'application/vnd.api+json' }],
         [plain, { 'content-type': '' }],
       ];
-      for (const [replica, [body, more]] of ways.map((way, i) => [i % 2, way] as const))
+      // Who signs a body sends it as it is.
+      const own = one.request.signed ? ways.filter(([body]) => body === plain) : ways;
+      for (const [replica, [body, more]] of own.map((way, i) => [i % 2, way] as const))
         keeps(await asking(one, { ...one.request, body, headers: { ...headers, ...more } }, words, replica), one.answer, words);
       expect(await factsOf((accounts.get(one.label) as Account).tenantId)).toHaveLength(one.facts.length);
     });
 
     it('says what cannot be read', async () => {
-      const words = wordsOf(shared);
+      const words = await wordsFor(one, 'shared');
       const sent = (body: Buffer | string, more: Record<string, string> = {}) =>
         asking(one, { ...one.request, body, headers: { ...one.request.headers, ...more } }, words);
       const packed = { 'content-encoding': 'gzip' };
@@ -171,7 +199,7 @@ describe('on the wire', () => {
 
     it('is no 5xx and no false success, whatever the body', async () => {
       if (!isJson) return;
-      const words = wordsOf(shared);
+      const words = await wordsFor(one, 'shared');
       const body = fill(one.request.body, words) as Json;
       const value = fc.oneof(fc.jsonValue({ maxDepth: 3, stringUnit: 'binary' }), fc.constant('\ud800'), fc.double());
       const wild = fc.dictionary(fc.oneof(fc.constantFrom(...Object.keys(body)), fc.string({ unit: 'binary' })), value, { maxKeys: 3 });
@@ -188,9 +216,11 @@ describe('on the wire', () => {
 
   it('says 503 natively while the store is away, with nothing stored, and takes the same again afterwards', async () => {
     // One replica has seen the keys a moment ago, the other never.
-    for (const [, one] of typical) await world.knows(wordsFor(one, 'outage ')['key'] as string, 0);
+    const words = new Map<Tried, Words>();
+    for (const [, one] of typical) words.set(one, await wordsFor(one, 'outage '));
+    for (const [, one] of typical) await world.knows(words.get(one)?.['key'] as string, 0);
     postgres.cut();
-    const sent = (one: Tried, replica: number) => asking(one, one.request, wordsFor(one, 'outage '), replica);
+    const sent = (one: Tried, replica: number) => asking(one, one.request, words.get(one) as Words, replica);
     for (const [replica, [, one]] of [0, 1].flatMap((replica) => typical.map((pair) => [replica, pair] as const))) {
       const answer = await sent(one, replica);
       keeps(answer, { ...(one.refusals['unavailable'] as Golden), headers: { 'baton-reason': 'unavailable', 'retry-after': '2' } }, {});

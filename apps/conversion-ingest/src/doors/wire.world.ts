@@ -1,4 +1,5 @@
 import { type Scope, VERDICTS } from '@baton/contracts';
+import { createHmac } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Account, Json } from '../ingest.world';
@@ -7,6 +8,8 @@ import { loadDoors } from './load';
 
 /** For the specs: golden requests and answers of a door, as data. In texts `{{name}}` stands for what the run fills in, `{{*}}` for anything. */
 export interface Fixtures {
+  /** What a tenant does once before, by `{{admin}}`, a key of the catalog's scopes: settings, endpoints. */
+  readonly setup?: readonly Wire[];
   readonly cases: readonly Case[];
   /** The purchase that every door can tell of, made of `{{order}}`, `{{amountMinor}}` or `{{amountMajor}}`, and EUR; absent: this door tells of none. */
   readonly purchase?: Wire;
@@ -24,6 +27,8 @@ export interface Case {
   readonly answer: Golden;
   /** All that is stored for the tenant afterwards, in order of arrival; what a fact does not name is not looked at. */
   readonly facts: readonly Json[];
+  /** How many events are told; absent: one for each fact. */
+  readonly events?: number;
   /** Texts that must stand in no column of what is stored. */
   readonly nowhere?: readonly string[];
   /** The tenant's only program is this; absent: active. */
@@ -41,6 +46,10 @@ export interface Wire {
   readonly headers?: Readonly<Record<string, string>>;
   /** An object is sent as JSON. */
   readonly body?: unknown;
+  /** The header that signs the body as Stripe does (`t=,v1=`), under this secret. */
+  readonly signed?: { readonly header: string; readonly secret: string };
+  /** Of a setup: words that its answer brings, by the names of its fields. */
+  readonly keep?: Readonly<Record<string, string>>;
 }
 
 export interface Golden {
@@ -71,6 +80,7 @@ const NOW_MS = Date.now();
 
 export const wordsOf = (account: Account, more: Words = {}): Words => ({
   key: account.key,
+  secret: 'whsec_of_the_endpoint',
   click: account.click,
   program: account.program,
   now: new Date(NOW_MS).toISOString(),
@@ -104,17 +114,39 @@ export async function ask(url: string, wire: Wire, words: Words, mayLookFine: Re
   const [verdict, reason] = ['baton-verdict', 'baton-reason'].map((name) => answer.headers.get(name) ?? '');
   const said = { wire: wire.path, status: answer.status, verdict, reason, body: answer.body };
   const isRefusal = verdict === 'rejected' && !(answer.status < 400 && mayLookFine.has(reason as string));
-  expect({ ...said, explained: VERDICTS.includes(verdict as never) && reason !== '' }).toEqual({ ...said, explained: true });
+  expect({ ...said, explained: [...VERDICTS, 'mixed'].includes(verdict as string) && reason !== '' }).toEqual({ ...said, explained: true });
   expect({ ...said, isRefusal: answer.status >= 400 }).toEqual({ ...said, isRefusal });
   return answer;
 }
 
-async function send(url: string, { method, path, headers, body }: Wire): Promise<Answered> {
+async function send(url: string, { method, path, headers, body, signed }: Wire): Promise<Answered> {
   const bytes = Buffer.isBuffer(body) || typeof body === 'string' ? body : body === undefined ? undefined : JSON.stringify(body);
-  const response = await fetch(`${url}${path}`, { method, headers: { ...headers }, ...(bytes === undefined ? {} : { body: bytes }) });
+  const signature = signed ? { [signed.header]: signatureOf(signed.secret, String(bytes)) } : {};
+  const response = await fetch(`${url}${path}`, {
+    method,
+    headers: { ...headers, ...signature },
+    ...(bytes === undefined ? {} : { body: bytes }),
+  });
   const text = await response.text();
   const isJson = /json/.test(response.headers.get('content-type') ?? '');
   return { status: response.status, headers: response.headers, body: isJson ? JSON.parse(text) : text };
+}
+
+function signatureOf(secret: string, body: string): string {
+  const seconds = Math.floor(Date.now() / 1000);
+  return `t=${seconds},v1=${createHmac('sha256', secret).update(`${seconds}.${body}`).digest('hex')}`;
+}
+
+/** Does what a tenant does before, and gives what it learned thereby. */
+export async function prepare(url: string, { setup = [] }: Fixtures, words: Words): Promise<Words> {
+  let known = words;
+  for (const wire of setup) {
+    const { status, body } = await send(url, fill(wire, known));
+    expect({ path: wire.path, status, body, done: status < 300 }).toEqual({ path: wire.path, status, body, done: true });
+    const kept = Object.entries(wire.keep ?? {}).map(([name, field]) => [name, (body as Json)[field]]);
+    known = { ...known, ...Object.fromEntries(kept) };
+  }
+  return known;
 }
 
 /** That an answer is the golden one. */

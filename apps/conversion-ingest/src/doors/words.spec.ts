@@ -7,6 +7,7 @@ import { currencyOf, derivedId, detailIn, idOf, instantOf, isLateRepeat, metadat
 
 const NOW_MS = Date.UTC(2026, 0, 31, 12);
 const HOUR_MS = 3_600_000;
+const KNOWN = { test: false, landingParams: [] };
 const asked = (body: object, headers: Record<string, string> = {}): DoorRequest => ({
   method: 'POST',
   path: '/',
@@ -66,9 +67,21 @@ describe('an id for what came without one', () => {
   });
 });
 
+describe('a lead through Dub', () => {
+  const idOfLead = (customerExternalId: string, eventName: string) =>
+    (dub.routes[0]?.read(asked({ clickId: 'x', customerExternalId, eventName }), {}, KNOWN)[0]?.body as { external_id: string })
+      .external_id;
+
+  it('is one for each event of a customer, however the event is written', () => {
+    expect(idOfLead('c', ' Sign Up')).toBe('lead:c:sign up');
+    expect(idOfLead('c', 'sign up')).toBe(idOfLead('c', 'SIGN UP'));
+    expect(idOfLead('a:b', 'c')).not.toBe(idOfLead('a', 'b:c'));
+  });
+});
+
 describe('a refund through PartnerStack', () => {
   const read = (body: object, settings = {}) =>
-    partnerstack.routes[1]?.read(asked({ customer_key: 'c', amount: -40, currency: 'EUR', ...body }), settings)[0]?.body;
+    partnerstack.routes[1]?.read(asked({ customer_key: 'c', amount: -40, currency: 'EUR', ...body }), settings, KNOWN)[0]?.body;
 
   it('names its sale where the setting says', () => {
     expect(read({ key: 'refund', metadata: { order: 'k' } }, { original_key_in: 'metadata.order' })).toMatchObject({

@@ -1,5 +1,5 @@
 import { defineEvent } from '../define';
-import { Flag, Instant, OneOf, Optional, Pattern, TextList, Uuid } from '../fields';
+import { Flag, Instant, Nested, OneOf, Optional, Pattern, TextList, Uuid, Whole } from '../fields';
 import { TOPICS } from '../topics';
 import { Entity, entityId } from './entity';
 
@@ -18,6 +18,16 @@ export type Scope = (typeof SCOPES)[number];
 /** One key has at most so many, as was published when there were no more. `deep_links:claim` is for keys that have nothing else: an app cannot keep a secret. */
 export const SCOPES_OF_KEY_MAX = 7;
 
+/** Most networks on the allow list of a key, and the longest text of one. */
+export const ADDRESSES_OF_KEY_MAX = 50;
+export const NETWORK_TEXT_MAX = 49;
+
+/** So many requests at once, and as many again in each window: they come back evenly, not at its end. */
+export class RateLimit {
+  @Whole(1, 1_000_000) requests!: number;
+  @Whole(1, 86_400) windowSeconds!: number;
+}
+
 /** The digest of an API key: the key itself is shown once and kept by nobody. */
 export class ApiKeyData extends Entity {
   /** SHA-256 of the whole key, hex. */
@@ -28,6 +38,12 @@ export class ApiKeyData extends Entity {
   @OneOf(['secret']) kind!: 'secret';
   @Optional() @Instant() expiresAt?: string | null;
   @Optional() @Uuid() programId?: string | null;
+  /** Absent: what conversion-ingest grants every key. */
+  @Optional() @Nested(() => RateLimit) rateLimit?: RateLimit | null;
+  /** Networks (CIDR) that the key works from, IPv4 and IPv6. Absent: anywhere. */
+  @Optional() @TextList(ADDRESSES_OF_KEY_MAX, NETWORK_TEXT_MAX) allowedAddresses?: string[] | null;
+  /** Requests must be signed. The signing secret is derived from the key's id by who knows the root; it is never here. */
+  @Optional() @Flag() signed?: boolean | null;
 }
 
 export const ApiKeyChanged = defineEvent<ApiKeyData>({

@@ -1,5 +1,5 @@
 import { defineEvent } from '../define';
-import { OneOf, Optional, Pattern, Text } from '../fields';
+import { OneOf, Optional, Pattern, Text, Uuid, Whole } from '../fields';
 import { TOPICS } from '../topics';
 import { Entity, entityId, entityKey } from './entity';
 
@@ -11,6 +11,10 @@ export class PartnerData extends Entity {
   @Pattern(/^[A-Za-z0-9._-]{1,64}$/) key!: string;
   /** The advertiser's id of the customer, for kind customer. */
   @Optional() @Text(255) customerId?: string | null;
+  /** The referring customer (a partner of kind customer) by whose link this customer came. */
+  @Optional() @Uuid() referredBy?: string | null;
+  /** How many customers referred one another up to this one; 0 or absent: came by nobody, or by a partner's own link. */
+  @Optional() @Whole(0, 1_000) referralDepth?: number | null;
 }
 
 /** A partner, or a customer who refers. */

@@ -57,6 +57,8 @@ export class ProgramData extends Entity {
   /** Schemes of apps that deep links of this program may open: `acme` for `acme://`. */
   @Optional() @TextList(20, 64) deepLinkSchemes?: string[] | null;
   @Optional() @Nested(() => AppStores) appStores?: AppStores | null;
+  /** Whoever converts becomes a referrer with a share link of their own. */
+  @Optional() @Flag() enrolCustomers?: boolean | null;
 }
 
 export const ProgramChanged = defineEvent<ProgramData>({

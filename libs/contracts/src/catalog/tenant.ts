@@ -1,10 +1,14 @@
 import { defineEvent } from '../define';
-import { Text } from '../fields';
+import { Minor, Optional, Text, Whole } from '../fields';
 import { TOPICS } from '../topics';
 import { Entity, entityId, entityKey } from './entity';
 
 export class TenantEntity extends Entity {
   @Text(200) name!: string;
+  /** Most conversions that one reversal request takes back without being confirmed; absent: 10. */
+  @Optional() @Whole(1, 1_000_000) reversalCapConversions?: number | null;
+  /** Most money, in minor units of each currency; absent: no cap. */
+  @Optional() @Minor() reversalCapMinor?: number | null;
 }
 
 /** A customer of the platform. Its id is its tenant id. */

@@ -35,6 +35,9 @@ export const ATTRIBUTION_REASONS = [
   'named_click_won',
   'program_unknown',
 ] as const;
+/** What came to be said after that list was published; a published list never grows. */
+export const ATTRIBUTION_FINER_REASONS = ['awaiting_verification'] as const;
+export type AttributionFinerReason = (typeof ATTRIBUTION_FINER_REASONS)[number];
 export type AttributionReason = (typeof ATTRIBUTION_REASONS)[number];
 /** How a touch was tied to the conversion, strongest first. */
 export const EVIDENCE_KINDS = ['click_id', 'customer_id', 'identity'] as const;
@@ -102,6 +105,8 @@ export class AttributionRevisedData {
   @Nested(() => AttributedConversion) conversion!: AttributedConversion;
   @OneOf(ATTRIBUTION_OUTCOMES) outcome!: (typeof ATTRIBUTION_OUTCOMES)[number];
   @OneOf(ATTRIBUTION_REASONS) reason!: AttributionReason;
+  /** Says more exactly than `reason`: one of ATTRIBUTION_FINER_REASONS, and others later. */
+  @Optional() @Text(64) finerReason?: string | null;
   @Optional() @Nested(() => AppliedModel) model?: AppliedModel | null;
   /** Shares sum to one where the outcome is attributed, else empty. */
   @ListOf(() => Credit, 100) credits!: Credit[];

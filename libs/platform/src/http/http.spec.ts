@@ -3,7 +3,7 @@ import { IsInt, IsString } from 'class-validator';
 import { createLog } from '../run/log';
 import { InfrastructureError } from '../ports';
 import { request } from 'node:http';
-import { closeHttp, createHttp, type Http, takesTime } from './http';
+import { closeHttp, createHttp, type Http, TakesBody, takesTime } from './http';
 
 class OrderBody {
   @IsString() name!: string;
@@ -14,6 +14,9 @@ class OrderBody {
 class OrderController {
   @Post('orders') create(@Body() body: OrderBody): object {
     return { ok: body.name };
+  }
+  @TakesBody(200 * 1024) @Post('orders/many') many(@Body() body: object): object {
+    return { keys: Object.keys(body).length };
   }
   @Get('down') down(): never {
     throw new InfrastructureError('postgres', 'connection', new Error('refused'));
@@ -128,6 +131,18 @@ describe('the HTTP edge', () => {
 
   it('takes a good body', async () => {
     expect((await post('{"name":"a","count":1}')).status).toBe(201);
+  });
+
+  it('bounds a body by what its route takes', async () => {
+    const keys = (count: number, length: number) =>
+      JSON.stringify(Object.fromEntries(Array.from({ length: count }, (_, i) => [`k${i}`, 'x'.repeat(length)])));
+    const many = async (body: string): Promise<unknown> => {
+      const answer = await fetch(`${url}/v1/orders/many`, { method: 'POST', body, headers: { 'content-type': 'application/json' } });
+      return [answer.status, await answer.json()];
+    };
+    expect(await many(keys(6_400, 10))).toEqual([201, { keys: 6_400 }]);
+    expect(await many(keys(6_401, 1))).toMatchObject([413, { code: 'too_large' }]);
+    expect(await many(keys(1, 205_000))).toMatchObject([413, { code: 'too_large' }]);
   });
 
   it('answers other media types, unknown routes and broken requests with problem documents', async () => {

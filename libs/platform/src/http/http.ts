@@ -1,6 +1,6 @@
 import { type DynamicModule, ValidationPipe } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
-import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
+import { FastifyAdapter, type NestFastifyApplication, RouteConfig } from '@nestjs/platform-fastify';
 import { DocumentBuilder, SwaggerModule } from '@nestjs/swagger';
 import type { ValidationError } from 'class-validator';
 import { DEPTH_MAX, depthOf, InvalidEvent, refuseForbiddenKeys } from '@baton/contracts';
@@ -17,6 +17,8 @@ export type Http = NestFastifyApplication;
 
 export const BODY_MAX_BYTES = 64 * 1024;
 const KEYS_MAX = 256;
+/** Of bodies that may be longer: as densely as real ones name their fields, and more. */
+const KEYS_PER_KB = 32;
 const REQUEST_TIMEOUT_MS = 30_000;
 /** Fastify's own default: longer than the idle time of usual load balancers. */
 const KEEP_ALIVE_MS = 72_000;
@@ -38,6 +40,15 @@ export function takesTime(socket: Socket, idleMs: number): { end(): void } {
   };
 }
 
+/** For a controller's route whose body may be longer than others': so many bytes, and as many keys as those need. */
+export const TakesBody = (bodyMaxBytes: number): MethodDecorator =>
+  RouteConfig({ bodyMaxBytes, keysMax: Math.ceil(bodyMaxBytes / 1024) * KEYS_PER_KB } satisfies BodyBounds);
+
+interface BodyBounds {
+  readonly bodyMaxBytes?: number;
+  readonly keysMax?: number;
+}
+
 /** Fastify under Nest: bounded bodies, problem details for every error, request ids, /livez /readyz /metrics, OpenAPI 3.0. */
 export async function createHttp(
   module: DynamicModule,
@@ -50,6 +61,8 @@ export async function createHttp(
     requestTimeout: REQUEST_TIMEOUT_MS,
     keepAliveTimeout: KEEP_ALIVE_MS,
     forceCloseConnections: 'idle',
+    // What still comes over an open connection while it closes is answered as ever, and told to come again over another.
+    return503OnClosing: false,
     genReqId: (request: { headers: Record<string, string | string[] | undefined> }) => {
       const given = request.headers['x-request-id'];
       return typeof given === 'string' && REQUEST_ID.test(given) ? given : randomUUID();
@@ -79,6 +92,7 @@ export async function createHttp(
       exceptionFactory: problemOfValidation,
     }),
   );
+  boundBodies(http);
   readJson(http);
   observe(http);
   healthRoutes(http, composition, life);
@@ -99,6 +113,17 @@ function behind(front: NonNullable<Composition['front']>): (handler: RequestList
 /** Stops accepting, lets what is in flight end, closes idle connections. */
 export const closeHttp = (http: Http): Promise<void> => http.close();
 
+/** Before routes are made. */
+function boundBodies(http: Http): void {
+  http
+    .getHttpAdapter()
+    .getInstance()
+    .addHook('onRoute', (route) => {
+      const { bodyMaxBytes } = (route.config ?? {}) as BodyBounds;
+      if (bodyMaxBytes !== undefined) route.bodyLimit = bodyMaxBytes;
+    });
+}
+
 /** One parser for JSON: depth is measured on the bytes first, `__proto__` and its kin are refused, an empty body is said to be one. */
 function readJson(http: Http): void {
   http.getHttpAdapter().getInstance().removeAllContentTypeParsers();
@@ -109,7 +134,7 @@ function readJson(http: Http): void {
       // As it was sent: signatures are over these bytes.
       (request as { rawBody?: Buffer }).rawBody = body as Buffer;
       try {
-        done(null, parseBody(body as Buffer));
+        done(null, parseBody(body as Buffer, (request.routeOptions.config as BodyBounds).keysMax));
       } catch (error) {
         done(error as Error, undefined);
       }

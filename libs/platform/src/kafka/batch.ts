@@ -1,6 +1,6 @@
 import { InvalidEvent, type Outgoing, parse, type Received, specOf, type Topic } from '@baton/contracts';
 import type { KafkaMessage } from 'kafkajs';
-import type { Database, Route, Tx } from '../ports';
+import { type Database, isRouted, type Route, type Tx } from '../ports';
 import type { Log } from '../run/log';
 import { applyHalving, failureOf } from './apply';
 import { cutDeadLetter, type DeadLetter, deadLetterMessage, type Place } from './dead-letter';
@@ -84,7 +84,7 @@ export class BatchWork {
   /** One transaction for all: effects and outgoing events stand or fall together. Contracts without a route are passed over. */
   private async transaction(events: readonly Received[]): Promise<void> {
     const routed = this.options.routes
-      .map((route) => ({ route, events: events.filter((e) => e.contract.ceType === route.contract.ceType) }))
+      .map((route) => ({ route, events: events.filter((event) => isRouted(route, event)) }))
       .filter((r) => r.events.length > 0);
     if (routed.length === 0) return;
     const tenants = [...new Set(routed.flatMap((r) => r.events.map((e) => e.data.tenantId)))].sort();

@@ -11,11 +11,12 @@ import {
   type ProgramData,
   type Received,
   TenantChanged,
+  type TenantEntity,
 } from '@baton/contracts';
 import { on, type Route, type Tx } from '../ports';
 
 export interface CatalogTypes {
-  tenant: Entity;
+  tenant: TenantEntity;
   program: ProgramData;
   partner: PartnerData;
   link: LinkData;

@@ -17,6 +17,15 @@ describe('the ground migration', () => {
     },
   );
 
+  it.each(['apps/conversion-ingest', 'apps/reward-fulfillment', 'libs/platform'])(
+    'of %s is followed by sql/key-limits.sql, as everywhere where API keys are checked',
+    (folder) => {
+      expect(
+        text(folder, 'prisma/migrations/00000000000010_key_limits/migration.sql').startsWith(text('libs/platform/sql/key-limits.sql')),
+      ).toBe(true);
+    },
+  );
+
   it('is asked of every app that has migrations', () => {
     const apps = readdirSync(join(root, 'apps')).filter((app) => existsSync(join(root, 'apps', app, 'prisma/migrations')));
     expect(apps.sort()).toEqual([...DATABASE_SERVICES].sort());

@@ -1,7 +1,7 @@
 import 'reflect-metadata';
-import { parseClickIdKeys } from '@baton/contracts';
+import { parseClickIdKeys, parseNetworks } from '@baton/contracts';
 import { plainToInstance, Transform } from 'class-transformer';
-import { IsIn, IsInt, IsOptional, IsString, Matches, Max, Min, ValidateBy, validateSync } from 'class-validator';
+import { IsIn, IsInt, IsOptional, IsString, Matches, Max, Min, MinLength, ValidateBy, validateSync } from 'class-validator';
 
 /** A whole number from the environment. */
 export const EnvWhole =
@@ -38,6 +38,16 @@ export const EnvParsed = (parse: (text: string) => unknown, message: string): Pr
 /** The keys of click ids, the same in every service that signs or checks them. */
 export const EnvClickIdKeys = (): PropertyDecorator =>
   EnvParsed(parseClickIdKeys, 'CLICK_ID_KEYS must look like "1:<64 hex digits>[,0:<64 hex digits>…]", key ids 0 to 15, each once');
+
+/** Whose X-Forwarded-For is believed: networks, separated by commas. */
+export const EnvNetworks = (name: string): PropertyDecorator =>
+  EnvParsed(parseNetworks, `${name} must be networks such as 10.0.0.0/8,2001:db8::/32`);
+
+/** What the signing secrets of keys are derived from, the same in every service that shows or checks them. */
+export const EnvSigningRoot = (): PropertyDecorator => (target, name) => {
+  IsOptional()(target, name);
+  MinLength(32, { message: 'POSTBACK_SIGNING_ROOT must have at least 32 characters, such as `openssl rand -hex 32` prints' })(target, name);
+};
 
 const LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'];
 
