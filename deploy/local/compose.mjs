@@ -113,6 +113,8 @@ function settingsOn(ports) {
     CLICK_ID_KEYS: `1:${secret()}`,
     ADDRESS_HASH_KEY: secret(),
     EMAIL_HASH_KEY: secret(),
+    DOOR_SECRETS_KEY: secret(),
+    POSTBACK_SIGNING_ROOT: secret(),
     PENDING_MS: 5_000,
   };
 }
