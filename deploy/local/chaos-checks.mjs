@@ -127,7 +127,8 @@ async function verifyConversions(platform, clients, kafka, check) {
   check('revisions have no gap', gaps.n === 0);
 }
 
-async function verifyMoney(platform, clients, basisPoints, check) {
+/** What is owed, against a recomputation from the clients' journals, and the ledger's own invariants. */
+export async function verifyMoney(platform, clients, basisPoints, check) {
   const rows = await platform.query(
     'reward-fulfillment',
     `SELECT r.tenant_id, c.external_id, r.partner_id, r.amount_minor::int AS amount, r.state FROM rewards r JOIN conversions c USING (tenant_id, conversion_id)`,

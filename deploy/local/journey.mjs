@@ -13,10 +13,13 @@ const AMOUNT_MINOR = 12_000;
 /** Nobody buys within a blink of following a link: a faster sale would be held for a person to look at. */
 const SHOPPING_MS = 2_500;
 
-/** Plays the journey and gives what happened, hop by hop, with the checks that were made. `ok` is the verdict. */
-export async function playJourney(urls, demo) {
+/**
+ * Plays the journey and gives what happened, hop by hop, with the checks that were made. `ok` is the verdict. `stores` says where the topics are
+ * (KAFKA_BROKERS, TOPIC_PREFIX).
+ */
+export async function playJourney(urls, demo, stores = storeEnv()) {
   await waitForCatalog(urls, demo);
-  const watch = await watchTopics();
+  const watch = await watchTopics(stores);
   const trace = { hops: [], checks: [], ok: false };
   const check = (what, holds) => trace.checks.push({ what, holds });
   try {
@@ -74,9 +77,8 @@ export async function playJourney(urls, demo) {
 }
 
 /** Reads the public topics from now on, as a subscriber would. */
-async function watchTopics() {
+async function watchTopics({ KAFKA_BROKERS, TOPIC_PREFIX }) {
   const { Kafka, logLevel } = createRequire(import.meta.url)('kafkajs');
-  const { KAFKA_BROKERS, TOPIC_PREFIX } = storeEnv();
   const client = new Kafka({ brokers: KAFKA_BROKERS.split(','), clientId: 'journey', logLevel: logLevel.NOTHING });
   const groupId = `${TOPIC_PREFIX}journey-${randomUUID()}`;
   const consumer = client.consumer({ groupId, maxWaitTimeInMs: 100 });

@@ -78,7 +78,7 @@ export async function startPlatform({ name, replicas = 1, services = SERVICES, s
 }
 
 /** What tests ask of Kafka: everything in a topic, how far groups are behind, putting offsets back to the beginning. */
-function kafkaOf({ KAFKA_BROKERS, TOPIC_PREFIX }) {
+export function kafkaOf({ KAFKA_BROKERS, TOPIC_PREFIX }) {
   const { Kafka, logLevel } = require('kafkajs');
   const client = new Kafka({ brokers: KAFKA_BROKERS.split(','), clientId: 'platform-test', logLevel: logLevel.NOTHING });
   const withAdmin = async (work) => {

@@ -31,13 +31,7 @@ export function registerDatabase(program: Command): void {
     )
     .action(async ({ app, json }: { app?: string; json?: boolean }) => {
       const services = app === undefined ? DATABASE_SERVICES : [known(app)];
-      // Each has a lock and a database of its own: they need not wait for each other.
-      const applied = await Promise.all(
-        services.map(async (service) => ({
-          service,
-          applied: await migrate({ ownerUrl: ownerUrl(service, app !== undefined), folder: migrationsOf(service) }),
-        })),
-      );
+      const applied = await migrateServices(services, app !== undefined);
       if (json) console.log(JSON.stringify(applied));
       else
         for (const { service, applied: names } of applied)
@@ -60,6 +54,21 @@ export function registerDatabase(program: Command): void {
     });
 }
 
+export interface Migrated {
+  readonly service: DatabaseService;
+  /** The migrations' names, in order. */
+  readonly applied: readonly string[];
+}
+
+/** Each has a lock and a database of its own: they need not wait for each other. */
+export const migrateServices = (services: readonly DatabaseService[], alone: boolean): Promise<Migrated[]> =>
+  Promise.all(
+    services.map(async (service) => ({
+      service,
+      applied: await migrate({ ownerUrl: ownerUrl(service, alone), folder: migrationsOf(service) }),
+    })),
+  );
+
 function known(app: string): DatabaseService {
   if (!DATABASE_SERVICES.includes(app as DatabaseService))
     throw new Error(`there is no database of "${app}"; there is one of ${DATABASE_SERVICES.join(', ')}`);
@@ -68,7 +77,7 @@ function known(app: string): DatabaseService {
 
 const migrationsOf = (service: DatabaseService): string => join(__dirname, '../../..', 'apps', service, 'prisma');
 
-const bootstrapOptions = () => ({
+export const bootstrapOptions = () => ({
   adminUrl: required('POSTGRES_ADMIN_URL', 'a superuser’s URL, such as postgresql://postgres:secret@127.0.0.1:5432/postgres'),
   databasePrefix: process.env['DATABASE_PREFIX'] ?? 'baton_',
   password: required('DATABASE_PASSWORD', 'the password of the services’ roles'),

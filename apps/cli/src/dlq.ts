@@ -1,8 +1,9 @@
 import { CONSUMER_GROUPS, deadLetterTopic, type Topic, TOPICS } from '@baton/contracts';
-import { BoundedProducer, connectKafka, createLog, type KafkaConnection, readTopic, type TopicRecord } from '@baton/platform';
+import { BoundedProducer, type KafkaConnection, readTopic, type TopicRecord } from '@baton/platform';
 import { type Command, Option } from 'commander';
 import { readFileSync } from 'node:fs';
 import { type DeadLetter, deadLettersOf, mended, refusalOf, replayMarker } from './dead-letters';
+import { kafkaOfEnvironment } from './environment';
 
 interface Where {
   brokers?: string;
@@ -209,7 +210,7 @@ async function read(kafka: KafkaConnection, { topic, group, reason }: Where): Pr
 
 function connect({ brokers, prefix }: Where): KafkaConnection {
   if (!brokers) throw new Error('which Kafka? Set KAFKA_BROKERS, or give --brokers host:port');
-  return connectKafka({ brokers: brokers.split(','), clientId: 'baton-cli', prefix, log: createLog('baton', 'silent') });
+  return kafkaOfEnvironment({ brokers, prefix });
 }
 
 const where = (command: Command): Command =>

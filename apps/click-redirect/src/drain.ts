@@ -54,6 +54,7 @@ export async function drain(args: readonly string[], source: NodeJS.ProcessEnv):
     prefix: env.TOPIC_PREFIX,
     log,
     via: env.KAFKA_VIA,
+    security: env,
   });
   const producer = new BoundedProducer({ kafka });
   const endMs = Date.now() + asked.seconds * 1_000;

@@ -20,6 +20,7 @@ export function composeWorker({ env, spoolFolder, catalogFolder, replicaId, tide
     prefix: String(env['TOPIC_PREFIX']),
     log,
     via: env['KAFKA_VIA'] as string | undefined,
+    security: env,
   });
   const tell = (message: FromWorker): void => port.postMessage(message);
   const tide = new SpoolTide(memory);

@@ -48,7 +48,7 @@ export async function compose({ service, env, log, fatal }: Context<Env>): Promi
     createClient,
   });
   const worker = openDatabase<CatalogTx>({ url: env.DATABASE_URL, poolMax: env.PARTITIONS_AT_ONCE + SPARE_CONNECTIONS, log, createClient });
-  const kafka = connectKafka({ brokers: env.KAFKA_BROKERS.split(','), clientId: service, prefix: env.TOPIC_PREFIX, log });
+  const kafka = connectKafka({ brokers: env.KAFKA_BROKERS.split(','), clientId: service, prefix: env.TOPIC_PREFIX, log, security: env });
   const producer = new BoundedProducer({ kafka });
   const relay = new OutboxRelay({ service, url: env.DATABASE_URL, database: worker, producer, log });
   const catalog = new PgCatalogStore({ database: api, now, wake: () => relay.wake() });

@@ -15,7 +15,7 @@ import { PostgresJudgementStore } from './judgement.store';
 import { MonthSweep } from './sweep';
 
 export function compose({ service, env, log, fatal }: Context<Env>): Composition {
-  const kafka = connectKafka({ brokers: env.KAFKA_BROKERS.split(','), clientId: service, prefix: env.TOPIC_PREFIX, log });
+  const kafka = connectKafka({ brokers: env.KAFKA_BROKERS.split(','), clientId: service, prefix: env.TOPIC_PREFIX, log, security: env });
   const database = openDatabase({ url: env.DATABASE_URL, poolMax: env.DATABASE_POOL_MAX, log });
   const producer = new BoundedProducer({ kafka });
   const relay = new OutboxRelay({ service, url: env.DATABASE_URL, database, producer, log });

@@ -27,7 +27,7 @@ import { Sweep } from './sweep';
 export function compose({ service, env, log, fatal }: Context<Env>): Composition {
   const worker = openDatabase({ url: env.DATABASE_URL, poolMax: env.DATABASE_POOL_MAX, log });
   const api = openDatabase({ url: env.DATABASE_API_URL, poolMax: env.DATABASE_POOL_MAX, log });
-  const kafka = connectKafka({ brokers: env.KAFKA_BROKERS.split(','), clientId: service, prefix: env.TOPIC_PREFIX, log });
+  const kafka = connectKafka({ brokers: env.KAFKA_BROKERS.split(','), clientId: service, prefix: env.TOPIC_PREFIX, log, security: env });
   const producer = new BoundedProducer({ kafka });
   const relay = new OutboxRelay({ service, url: env.DATABASE_URL, database: worker, producer, log });
   const settling = {

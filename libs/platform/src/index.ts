@@ -17,7 +17,7 @@ export * from './run/run';
 export * from './kafka/consumer';
 export { DEAD_LETTER_HEADERS } from './kafka/dead-letter';
 export * from './kafka/follower';
-export { connectKafka, type KafkaConnection, type KafkaSettings, withAdmin } from './kafka/kafka';
+export { connectKafka, type KafkaConnection, type KafkaSecurity, type KafkaSettings, withAdmin } from './kafka/kafka';
 export * from './kafka/producer';
 export * from './kafka/read-topic';
 export * from './kafka/topics';

@@ -1,6 +1,7 @@
 import { connect } from 'node:net';
 import { connect as connectTls } from 'node:tls';
-import { type Admin, type ISocketFactory, Kafka, logLevel } from 'kafkajs';
+import { type Admin, type ISocketFactory, Kafka, type KafkaConfig, logLevel, type SASLOptions } from 'kafkajs';
+import type { KafkaEnv } from '../run/env';
 import type { Log } from '../run/log';
 
 export interface KafkaSettings {
@@ -11,7 +12,11 @@ export interface KafkaSettings {
   readonly log: Log;
   /** `host:port`: every connection goes there, whatever addresses the brokers name, as through a tunnel. */
   readonly via?: string | undefined;
+  /** TLS, and who we are, as the environment says it. Absent: neither. */
+  readonly security?: KafkaSecurity | undefined;
 }
+
+export type KafkaSecurity = Partial<Pick<KafkaEnv, 'KAFKA_TLS' | 'KAFKA_CA' | 'KAFKA_SASL' | 'KAFKA_USERNAME' | 'KAFKA_PASSWORD'>>;
 
 /** A way to one cluster. kafkajs stays behind this folder, so that it can be swapped. */
 export interface KafkaConnection {
@@ -23,7 +28,7 @@ export interface KafkaConnection {
 /** Said while a broker starts, at ERROR, before kafkajs retries by itself. */
 const STARTING = /coordinator is loading|group coordinator is not available|The coordinator is not available|leadership election/i;
 
-export function connectKafka({ brokers, clientId, prefix, log, via }: KafkaSettings): KafkaConnection {
+export function connectKafka({ brokers, clientId, prefix, log, via, security }: KafkaSettings): KafkaConnection {
   const client = new Kafka({
     brokers: [...brokers],
     clientId,
@@ -32,6 +37,7 @@ export function connectKafka({ brokers, clientId, prefix, log, via }: KafkaSetti
     enforceRequestTimeout: true,
     retry: { initialRetryTime: 200, maxRetryTime: 3_000, retries: 8 },
     ...(via ? { socketFactory: through(via) } : {}),
+    ...secured(security),
     logLevel: logLevel.INFO,
     logCreator: () => (entry) => {
       const { message, error, ...rest } = entry.log as { message: string; error?: string; [key: string]: unknown };
@@ -47,6 +53,13 @@ export function connectKafka({ brokers, clientId, prefix, log, via }: KafkaSetti
     },
   });
   return { client, prefix, log };
+}
+
+function secured({ KAFKA_TLS, KAFKA_CA, KAFKA_SASL, KAFKA_USERNAME, KAFKA_PASSWORD }: KafkaSecurity = {}): Partial<KafkaConfig> {
+  return {
+    ...(KAFKA_TLS ? { ssl: KAFKA_CA ? { ca: [KAFKA_CA] } : true } : {}),
+    ...(KAFKA_SASL ? { sasl: { mechanism: KAFKA_SASL, username: KAFKA_USERNAME, password: KAFKA_PASSWORD } as SASLOptions } : {}),
+  };
 }
 
 function through(via: string): ISocketFactory {

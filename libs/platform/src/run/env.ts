@@ -1,7 +1,22 @@
 import 'reflect-metadata';
+import { readFileSync } from 'node:fs';
 import { parseClickIdKeys, parseNetworks } from '@baton/contracts';
 import { plainToInstance, Transform } from 'class-transformer';
-import { IsIn, IsInt, IsOptional, IsString, Matches, Max, Min, MinLength, ValidateBy, validateSync } from 'class-validator';
+import {
+  getMetadataStorage,
+  IsIn,
+  IsInt,
+  IsNotEmpty,
+  IsOptional,
+  IsString,
+  Matches,
+  Max,
+  Min,
+  MinLength,
+  ValidateBy,
+  ValidateIf,
+  validateSync,
+} from 'class-validator';
 
 /** A whole number from the environment. */
 export const EnvWhole =
@@ -60,6 +75,10 @@ export class BaseEnv {
   @EnvWhole(0, 20_000) DRAIN_MS = 0;
 }
 
+const SASL_MECHANISMS = ['plain', 'scram-sha-256', 'scram-sha-512'] as const;
+export type SaslMechanism = (typeof SASL_MECHANISMS)[number];
+const usesSasl = (env: { KAFKA_SASL?: unknown }): boolean => env.KAFKA_SASL !== undefined;
+
 export class KafkaEnv extends BaseEnv {
   @Matches(/^[^\s,:]+:\d+(,[^\s,:]+:\d+)*$/, { message: 'KAFKA_BROKERS must be host:port[,host:port…]' }) KAFKA_BROKERS!: string;
   @Matches(/^[A-Za-z0-9._-]{0,40}$/) TOPIC_PREFIX = '';
@@ -67,6 +86,14 @@ export class KafkaEnv extends BaseEnv {
   @EnvWhole(1, 64) PARTITIONS_AT_ONCE = 4;
   /** Most messages in one transaction. */
   @EnvWhole(1, 5_000) BATCH_MAX = 500;
+  /** Whether connections to the brokers are encrypted, and the brokers' names checked. */
+  @EnvFlag() KAFKA_TLS = false;
+  /** Who signs the brokers' certificates, as PEM. Unset: the authorities that Node knows. */
+  @IsOptional() @IsString() KAFKA_CA?: string;
+  /** How a client shows the brokers who it is. Unset: not at all. */
+  @IsOptional() @IsIn(SASL_MECHANISMS) KAFKA_SASL?: SaslMechanism;
+  @ValidateIf(usesSasl) @IsString() @IsNotEmpty() KAFKA_USERNAME?: string;
+  @ValidateIf(usesSasl) @IsString() @IsNotEmpty() KAFKA_PASSWORD?: string;
 }
 
 export const DATABASE_URL_RULE = /^postgres(ql)?:\/\/\S+$/;
@@ -88,19 +115,47 @@ export class EnvError extends Error {
   }
 }
 
-/** Reads and checks the environment, every problem at once. An empty variable counts as not set. */
+/**
+ * Reads and checks the environment, every problem at once. An empty variable counts as not set. Instead of any variable, NAME_FILE may name a file
+ * that holds its value, as secrets are mounted into containers; where both are set the file holds.
+ */
 export function loadEnv<E extends object>(type: new () => E, source: NodeJS.ProcessEnv): E {
   const given = Object.fromEntries(Object.entries(source).filter(([, value]) => value !== undefined && value !== ''));
+  const unread = readFiles(type, given);
   const env = plainToInstance(type, given, { exposeDefaultValues: true });
-  const problems = validateSync(env, { forbidUnknownValues: false });
-  if (problems.length > 0) {
-    throw new EnvError(
-      problems.map((p) => {
+  const problems = validateSync(env, { forbidUnknownValues: false }).filter(({ property }) => !unread.has(property));
+  if (problems.length > 0 || unread.size > 0) {
+    throw new EnvError([
+      ...unread.values(),
+      ...problems.map((p) => {
         // A secret that is malformed must not be printed to say so.
         const shown = p.value === undefined ? 'is not set' : `is set, but`;
         return p.value === undefined ? `${p.property} ${shown}` : `${p.property} ${shown} ${Object.values(p.constraints ?? {}).join(', ')}`;
       }),
-    );
+    ]);
   }
   return env;
 }
+
+/** Puts in what files hold. Gives the variables whose file could not be read, with what is wrong. */
+function readFiles(type: new () => object, given: Record<string, string | undefined>): Map<string, string> {
+  const unread = new Map<string, string>();
+  const names = new Set(
+    getMetadataStorage()
+      .getTargetValidationMetadatas(type, '', false, false)
+      .map((rule) => rule.propertyName),
+  );
+  for (const name of names) {
+    const path = given[`${name}_FILE`];
+    if (path === undefined) continue;
+    try {
+      given[name] = readSecret(path);
+    } catch (error) {
+      unread.set(name, `${name}_FILE names ${path}, which cannot be read (${(error as NodeJS.ErrnoException).code ?? 'unknown'})`);
+    }
+  }
+  return unread;
+}
+
+/** What a file holds, without the line end that editors leave. */
+export const readSecret = (path: string): string => readFileSync(path, 'utf8').replace(/\r?\n$/, '');
