@@ -105,7 +105,6 @@ function itemColumn(index: number, field: string): Column | null {
   const at = (of: string): string => `line_items[${index}].${of}`;
   if (ITEM_TEXTS.includes(field)) return { name, field: at(field), put: (draft, cell) => void (home(draft)[field] = cell) };
   if (ITEM_WHOLES.includes(field)) return { name, field: at(field), put: (draft, cell) => void (home(draft)[field] = wholeOf(cell)) };
-  if (FLAGS.includes(field)) return { name: field, field, put: ({ body }, cell) => void (body[field] = flagOf(cell)) };
   if (field === 'amount') return { name, field: at('amount_minor'), put: (draft, cell) => decimal(draft, name, home(draft), cell) };
   return null;
 }
