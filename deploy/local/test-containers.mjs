@@ -4,6 +4,7 @@ import { parseArgs } from 'node:util';
 import { ComposePlatform, mustRun, run } from './compose.mjs';
 import { checkImages, imageApps } from './containers-images.mjs';
 import { booksOf, killWhileLoaded } from './containers-load.mjs';
+import { checkSecured } from './containers-secured.mjs';
 import { checkNode, ensureInstalled } from './install.mjs';
 import { failWith, green, red, say, step, Trouble } from './progress.mjs';
 import { SERVICES } from './settings.mjs';
@@ -14,12 +15,12 @@ journey, kills every service's container once while clicks and conversions go on
 then runs the integration tests on Testcontainers. The last line counts what was checked.
 
   npm run test:containers
-  npm run test:containers -- --skip integration     everything but the integration tests (or: images, platform)
+  npm run test:containers -- --skip integration     everything but the integration tests (or: images, secured, platform)
   npm run test:containers -- --keep                 leave the platform up for a look
 
 Needs docker with compose and buildx, and the images apache/kafka:4.3.1, postgres:17, redis:7, node:24-bookworm-slim.
 `;
-const STAGES = ['images', 'platform', 'integration'];
+const STAGES = ['images', 'secured', 'platform', 'integration'];
 const BASE_IMAGES = ['apache/kafka:4.3.1', 'postgres:17', 'redis:7', 'node:24-bookworm-slim'];
 /** A service must have ended by itself before its supervisor would kill it. */
 const STOP_MAX_S = 25;
@@ -47,6 +48,7 @@ async function main() {
   await step('compose configuration', () => checkConfiguration(platform));
   await step(`build ${imageApps().length} images`, () => build(platform));
   if (!skip.has('images')) await step('look into every image', async () => void (sizes = await checkImages(check)));
+  if (!skip.has('secured')) await step('a broker with TLS and SASL', () => checkSecured(check));
   if (!skip.has('platform')) await withPlatform(platform, values.keep);
   if (!skip.has('integration')) await integration();
   finish(sizes);
@@ -79,6 +81,9 @@ async function checkConfiguration(platform) {
     const { code, stdout, stderr } = await platform.tryCompose('--profile', profile, 'config', '--quiet');
     check(`docker compose config -q${profile ? ' with every profile' : ''} says nothing`, code === 0 && !stdout && !stderr, stderr.trim());
   }
+  const files = ['--file', 'docker-compose.yml', '--file', 'deploy/external.yml', '--profile', '*'];
+  const { code, stdout, stderr } = await platform.tryCompose(...files, 'config', '--quiet');
+  check('nor with stores of somebody else (deploy/external.yml)', code === 0 && !stdout && !stderr, stderr.trim());
 }
 
 async function build(platform) {
