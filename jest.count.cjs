@@ -29,7 +29,9 @@ function failuresOf(suite) {
   const failed = suite.testResults
     .filter(({ status }) => status === 'failed')
     .map(({ fullName, failureMessages }) => ({ file, test: fullName, reason: short(failureMessages[0]) }));
-  return failed.length === 0 && suite.testExecError ? [{ file, test: '(did not load)', reason: short(suite.testExecError.message) }] : failed;
+  return failed.length === 0 && suite.testExecError
+    ? [{ file, test: '(did not load)', reason: short(suite.testExecError.message) }]
+    : failed;
 }
 
 const short = (message = '') => stripVTControlCharacters(message).replace(/\s+/g, ' ').slice(0, REASON_MAX);

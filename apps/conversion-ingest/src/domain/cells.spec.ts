@@ -71,6 +71,7 @@ describe('the columns of conversions', () => {
     ['metadata.', /is not a column/],
     ['line_items.100.sku', /is not a column/],
     ['line_items.0.price', /is not a column/],
+    ['line_items.0.pending_verification', /is not a column/],
     ['external_id', /external_id is named twice/],
   ])('are refused: %s', (name, why) => {
     const columns = readColumns(['external_id', name]);
