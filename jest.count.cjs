@@ -1,6 +1,7 @@
 // Writes what really ran, so that the last lines of `npm test` can add it up and name what failed.
 const { mkdirSync, writeFileSync } = require('node:fs');
 const { join, relative } = require('node:path');
+const { stripVTControlCharacters } = require('node:util');
 
 const ROOT = __dirname;
 /** Enough of a message to tell a timeout from a wrong value; the rest stands where the test ran. */
@@ -28,7 +29,9 @@ function failuresOf(suite) {
   const failed = suite.testResults
     .filter(({ status }) => status === 'failed')
     .map(({ fullName, failureMessages }) => ({ file, test: fullName, reason: short(failureMessages[0]) }));
-  return failed.length === 0 && suite.testExecError ? [{ file, test: '(did not load)', reason: short(suite.testExecError.message) }] : failed;
+  return failed.length === 0 && suite.testExecError
+    ? [{ file, test: '(did not load)', reason: short(suite.testExecError.message) }]
+    : failed;
 }
 
-const short = (message = '') => message.replace(/\x1b\[\d+m/g, '').replace(/\s+/g, ' ').slice(0, REASON_MAX);
+const short = (message = '') => stripVTControlCharacters(message).replace(/\s+/g, ' ').slice(0, REASON_MAX);

@@ -31,7 +31,7 @@ export const CONNECTIONS_OF_OURS = POOL_MAX + 2;
 /** `env` is added to the service's environment, `flags` to Node's. */
 export async function setIngestScene({ run, accounts: count, flags = [], env = {} }) {
   if (!existsSync(MAIN)) fail(`conversion-ingest is not built: ${MAIN} is missing. Run: npm run build`);
-  const stores = await ensureStores();
+  const stores = await ensureStores().catch((error) => fail(error.message));
   const folder = runFolder(run);
   const cluster = await startCluster({ brokers: stores.KAFKA_BROKERS, run });
   const database = await startDatabase({ run, stores });

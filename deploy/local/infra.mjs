@@ -5,7 +5,7 @@ import { kafka, roundTrip } from './kafka.mjs';
 import { postgres, selectOne } from './postgres.mjs';
 import { ping, redis } from './redis.mjs';
 import { DATA, storeEnv } from './settings.mjs';
-import { runningPid, signal, stopDetached } from './processes.mjs';
+import { pause, runningPid, signal, stopDetached } from './processes.mjs';
 import { ensureInstalled } from './install.mjs';
 import { failWith, say, step, Trouble } from './progress.mjs';
 
@@ -29,12 +29,19 @@ async function ensureStore(name, env) {
   await step(`${name} on ${store.address}`, () => startStore(name));
 }
 
-async function reach(name, env) {
+const REACH_MAX_MS = 20_000;
+
+/** A store that has just begun, or whose machine is busy, may need a moment. */
+async function reach(name, env, untilMs = Date.now() + REACH_MAX_MS) {
   try {
     if (name === 'kafka') await roundTrip(env.KAFKA_BROKERS.split(','));
     else if (name === 'postgres') await selectOne(env.POSTGRES_ADMIN_URL);
     else await ping({ host: new URL(env.REDIS_URL).hostname, port: Number(new URL(env.REDIS_URL).port || 6379) });
   } catch (error) {
+    if (Date.now() < untilMs) {
+      await pause(500);
+      return reach(name, env, untilMs);
+    }
     throw new Trouble(
       `${NAMED_BY[name]} names a ${name} that does not answer (${error.message}). Start it, correct the address, or unset ${NAMED_BY[name]} to have a local one.`,
     );

@@ -56,6 +56,14 @@ export function countOn(request: FactRequest, told: readonly Told[], door: strin
   for (const one of told) answered().inc({ door, verdict: one.kind, reason: reasonOf(one) });
 }
 
+/** Such a request has ended: without any fact it is answered as one that brought none. */
+export function countEnd(request: FactRequest, door: string): void {
+  if (request.counted !== 0) return;
+  // Facts that were under way when its sender went are counted beside it.
+  request.counted = 1;
+  answered().inc({ door, verdict: 'ignored', reason: 'ignored' });
+}
+
 /**
  * Counts every fact when it is received and when it is answered, by door, verdict and reason, and logs every refusal in one line; a request
  * that was stopped before any fact was read counts as one: received = accepted + duplicate + rejected (+ validated, ignored), always.
@@ -76,10 +84,8 @@ export function countAnswers(http: Http, log: Log, routes: FactRoutes): void {
       const door = routes.get(`${request.method} ${request.routeOptions.url ?? ''}`);
       if (door === undefined) return done();
       const { told, caller, counted } = request as unknown as FactRequest;
-      if (counted) {
-        log.info({ door, facts: counted, tenantId: caller?.tenantId, requestId: request.id }, 'answered');
-        return done();
-      }
+      // It is answered while it lasts: `countOn`, `countEnd`.
+      if (counted !== undefined) return done();
       const reason = reply.getHeader('baton-reason')?.toString() ?? 'internal';
       const facts = told?.map((one) => ({ verdict: one.kind, reason: reasonOf(one) as string, receipt: one.receiptId }));
       const none = told && reply.statusCode < 400 ? 'ignored' : 'rejected';

@@ -14,7 +14,7 @@ import {
   UploadRoute,
 } from '@baton/platform';
 import { setTimeout as pause } from 'node:timers/promises';
-import { countOn, type FactRequest } from './answered';
+import { countEnd, countOn, type FactRequest } from './answered';
 import { bodyOfCells, type CellsRead, type Column, readColumns } from './domain';
 import type { Intake, Manner, Told } from './intake';
 import { isToBeSentAgain, takeMany, verdictOf } from './many';
@@ -93,6 +93,10 @@ export class BulkController {
           if (answers.length < bite.length) break;
         }
         return told.map((one, i) => ({ kind: one.kind, told: lineOf(rows[i] as Row, read[i] as ReadRow, one) }));
+      },
+      close: (): void => {
+        this.parts.log.info({ door: DOOR, facts: facts.counted, tenantId: caller.tenantId, requestId: facts.id }, 'answered');
+        countEnd(facts, DOOR);
       },
     };
   }

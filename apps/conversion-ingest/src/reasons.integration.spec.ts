@@ -137,7 +137,13 @@ describe('every answer', () => {
     const { paths } = (await world.call('/openapi.json', undefined)).json as { paths: Json };
     expect(Object.keys(paths).sort()).toEqual([
       '/v1/conversions',
+      '/v1/conversions/batch',
+      '/v1/conversions:bulk',
       '/v1/deep-links/claim',
+      '/v1/doors',
+      '/v1/doors/{door}',
+      '/v1/doors/{door}/endpoints',
+      '/v1/doors/{door}/endpoints/{id}',
       '/v1/identities',
       '/v1/keys/current',
       '/v1/receipts',

@@ -71,6 +71,7 @@ describe('the columns of conversions', () => {
     ['metadata.', /is not a column/],
     ['line_items.100.sku', /is not a column/],
     ['line_items.0.price', /is not a column/],
+    ['line_items.0.pending_verification', /is not a column/],
     ['external_id', /external_id is named twice/],
   ])('are refused: %s', (name, why) => {
     const columns = readColumns(['external_id', name]);
@@ -103,6 +104,20 @@ describe('a row of cells', () => {
   });
   it('leaves what is no number to the rules of a single conversion', () => {
     expect(read('external_id,amount_minor,quantity', 'o1,12.5,many').body).toMatchObject({ amount_minor: '12.5', quantity: 'many' });
+  });
+  it('reads yes and no as people write them, and leaves the rest to the rules', () => {
+    const pending = (cell: string): unknown => read('external_id,pending_verification', `o1,${cell}`).body['pending_verification'];
+    expect(['true', 'TRUE', '1', 'yes', 'false', '0', 'No', 'maybe', ''].map(pending)).toEqual([
+      true,
+      true,
+      true,
+      true,
+      false,
+      false,
+      false,
+      'maybe',
+      undefined,
+    ]);
   });
   it('reads a decimal comma where cells are separated otherwise', () => {
     expect(read('external_id;amount;currency', 'o1;12,30;EUR', ';').body).toMatchObject({ amount_minor: 1230 });

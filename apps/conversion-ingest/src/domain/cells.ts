@@ -37,6 +37,7 @@ const TEXTS =
     ' ',
   );
 const WHOLES = ['amount_minor', 'quantity'];
+const FLAGS = ['pending_verification'];
 const MAPS = ['metadata', 'sub_ids'];
 const ITEM_TEXTS = ['sku', 'category'];
 const ITEM_WHOLES = ['quantity', 'amount_minor'];
@@ -47,7 +48,14 @@ const FORBIDDEN = new Set(['__proto__', 'constructor', 'prototype']);
 const MAP_COLUMN = /^(metadata|sub_ids)\.(.{1,64})$/is;
 const ITEM_COLUMN = /^line_items\.(\d{1,2})\.([a-z_]+)$/i;
 
-export const CONVERSION_COLUMNS = [...TEXTS, ...WHOLES, 'amount', ...MAPS.map((map) => `${map}.<name>`), 'line_items.<0 to 99>.<field>'];
+export const CONVERSION_COLUMNS = [
+  ...TEXTS,
+  ...WHOLES,
+  ...FLAGS,
+  'amount',
+  ...MAPS.map((map) => `${map}.<name>`),
+  'line_items.<0 to 99>.<field>',
+];
 
 /** Says which columns mean nothing, are named twice or are missing. */
 export function readColumns(header: readonly string[]): ColumnsRead {
@@ -72,6 +80,7 @@ function columnOf(name: string): Column | null {
   if (PASSED_OVER.includes(field)) return { name: field, field: null, put: () => undefined };
   if (TEXTS.includes(field)) return { name: field, field, put: ({ body }, cell) => void (body[field] = cell) };
   if (WHOLES.includes(field)) return { name: field, field, put: ({ body }, cell) => void (body[field] = wholeOf(cell)) };
+  if (FLAGS.includes(field)) return { name: field, field, put: ({ body }, cell) => void (body[field] = flagOf(cell)) };
   if (field === 'amount') return { name: field, field: 'amount_minor', put: (draft, cell) => decimal(draft, 'amount', draft.body, cell) };
   const [, map, key] = MAP_COLUMN.exec(name) ?? [];
   if (map && key && !FORBIDDEN.has(key)) return mapColumn(map.toLowerCase(), key);
@@ -104,6 +113,9 @@ const decimal = ({ decimals }: Draft, field: string, home: Fields, text: string)
 
 /** Left as it is where it is none: then the body's own rules say so. */
 const wholeOf = (cell: string): number | string => (/^-?\d{1,15}$/.test(cell) ? Number(cell) : cell);
+
+const FLAG_TEXTS: Readonly<Record<string, boolean>> = { true: true, '1': true, yes: true, false: false, '0': false, no: false };
+const flagOf = (cell: string): boolean | string => FLAG_TEXTS[cell.trim().toLowerCase()] ?? cell;
 
 /** How exports keep a spreadsheet from running a cell: `'=1+1` is the text `=1+1`. */
 const plain = (cell: string): string => (/^'[=+\-@\t\r]/.test(cell) ? cell.slice(1) : cell);

@@ -34,6 +34,8 @@ export interface Taking<K extends string> {
   take(rows: readonly Row[]): Promise<readonly RowTold<K>[]>;
   /** More for the last line of an upload that came to its end. */
   last?(): object;
+  /** When nothing more is told, however it ended; rows may still be under way. */
+  close?(): void;
 }
 
 export interface UploadOptions<C, K extends string> {
@@ -121,6 +123,7 @@ export class UploadRoute<C, K extends string> {
       const batches = batchesOf(cutting.pieces, wanted.firstRow, this.options.limits);
       const lines = Readable.from(this.lines(batches, taking, wanted), { objectMode: true, highWaterMark: 1 });
       lines.once('close', () => {
+        taking.close?.();
         over();
         farewell(request);
       });
