@@ -71,26 +71,36 @@ export function countAnswers(http: Http, log: Log, routes: FactRoutes): void {
       if (door !== undefined) received().inc({ door });
       done();
     })
-    // As it is sent, not when it has left: who does not wait for his answer is answered all the same.
-    .addHook('onSend', (request, reply, _body, done) => {
+    .addHook('onSend', (request, reply, body, done) => {
       const door = routes.get(`${request.method} ${request.routeOptions.url ?? ''}`);
       if (door === undefined) return done();
-      const { told, caller, counted } = request as unknown as FactRequest;
-      if (counted) {
-        log.info({ door, facts: counted, tenantId: caller?.tenantId, requestId: request.id }, 'answered');
-        return done();
-      }
-      const reason = reply.getHeader('baton-reason')?.toString() ?? 'internal';
-      const facts = told?.map((one) => ({ verdict: one.kind, reason: reasonOf(one) as string, receipt: one.receiptId }));
-      const none = told && reply.statusCode < 400 ? 'ignored' : 'rejected';
-      const all = facts?.length ? facts : [{ verdict: none, reason: none === 'ignored' ? none : reason, receipt: null }];
-      if (all.length > 1) received().inc({ door }, all.length - 1);
-      for (const { verdict, reason, receipt } of all) {
-        answered().inc({ door, verdict, reason });
-        const line = { door, verdict, reason, receipt, tenantId: caller?.tenantId, requestId: request.id };
-        if (verdict === 'rejected') log.info(line, 'answered');
-        else log.debug(line, 'answered');
-      }
+      const end = (): void => countEnd(request as unknown as FactRequest, reply, door, log);
+      // As an answer is sent, not when it has left: who does not wait for his is answered all the same. What is told bit by bit ends with its connection.
+      if (typeof (body as { pipe?: unknown } | null)?.pipe === 'function') reply.raw.once('close', end);
+      else end();
       done();
     });
+}
+
+interface Sent {
+  readonly statusCode: number;
+  getHeader(name: string): unknown;
+}
+
+function countEnd(request: FactRequest, reply: Sent, door: string, log: Log): void {
+  const { told, caller, counted } = request;
+  if (counted) return log.info({ door, facts: counted, tenantId: caller?.tenantId, requestId: request.id }, 'answered');
+  const reason = String(reply.getHeader('baton-reason') ?? 'internal');
+  const facts = told?.map((one) => ({ verdict: one.kind, reason: reasonOf(one) as string, receipt: one.receiptId }));
+  const none = told && reply.statusCode < 400 ? 'ignored' : 'rejected';
+  const all = facts?.length ? facts : [{ verdict: none, reason: none === 'ignored' ? none : reason, receipt: null }];
+  // What it may still tell of is counted by itself.
+  request.counted = all.length;
+  if (all.length > 1) received().inc({ door }, all.length - 1);
+  for (const { verdict, reason, receipt } of all) {
+    answered().inc({ door, verdict, reason });
+    const line = { door, verdict, reason, receipt, tenantId: caller?.tenantId, requestId: request.id };
+    if (verdict === 'rejected') log.info(line, 'answered');
+    else log.debug(line, 'answered');
+  }
 }
