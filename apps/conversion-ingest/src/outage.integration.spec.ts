@@ -31,7 +31,7 @@ describe('while a store is away', () => {
     postgres = await proxyTo(db.api);
     redis = await proxyTo(stores().redisUrl);
     const worker = new URL(db.worker);
-    worker.port = new URL(postgres.url).port;
+    worker.host = new URL(postgres.url).host;
     const env = loadEnv(Env, {
       // Kafka is away from the start: nobody listens there.
       PORT: '0',

@@ -62,7 +62,7 @@ describe('on the wire', () => {
     db = await testDatabase('conversion-ingest', { adminUrl: stores().postgresAdminUrl, prefix });
     postgres = await proxyTo(db.api);
     const worker = new URL(db.worker);
-    worker.port = new URL(postgres.url).port;
+    worker.host = new URL(postgres.url).host;
     world = await openWorld({ ...stores(), prefix, db: { ...db, api: postgres.url, worker: worker.toString() }, serve });
     for (const [i, one] of tried.entries()) {
       const account = await world.account(100 + 2 * i);
