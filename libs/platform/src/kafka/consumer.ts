@@ -122,9 +122,18 @@ export class BatchConsumer implements Part {
     consumer.on(events.FETCH, () => this.progress.alive());
     consumer.on(events.CRASH, ({ payload }) => {
       this.joined = false;
-      if (payload.restart) this.progress.alive();
-      else if (!this.stopping) this.options.onDead(`consumer ${this.options.group} crashed: ${payload.error.message}`);
+      if (payload.restart || this.stopping) this.progress.alive();
+      // kafkajs gives up on it, but a coordinator that cannot be found is the broker's to mend: a rebalance or a leader that died may last longer than its tries.
+      else if (payload.error.name === 'KafkaJSGroupCoordinatorNotFound') this.startAgain(payload.error);
+      else this.options.onDead(`consumer ${this.options.group} crashed: ${payload.error.message}`);
     });
+  }
+
+  private startAgain({ message }: Error): void {
+    this.progress.alive();
+    clearInterval(this.watchdog);
+    this.options.log.warn({ error: message, group: this.options.group }, 'the consumer begins anew');
+    void pause(2_000).then(() => (this.stopping ? undefined : this.start()));
   }
 
   /** Standing still is death only with work to do and the broker at hand: its absence is a known reason, and so is the time after it. */
