@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs, parseEnv } from 'node:util';
+import { checkNode, ensureInstalled } from './install.mjs';
 import { playJourney, printJourney, seedDemo } from './journey.mjs';
 import { failWith, step, Trouble } from './progress.mjs';
 import { DATA, ROOT, secrets, serviceUrl, storeEnv } from './settings.mjs';
@@ -43,6 +44,9 @@ async function main() {
   });
   if (values.help) return void process.stdout.write(HELP);
   const { urls, adminKey, stores } = values.url ? elsewhere(values) : started();
+  checkNode();
+  // The platform may run in containers, from a clone in which nothing was installed.
+  await ensureInstalled();
   const id = createHash('sha256').update(urls['control-plane']).digest('hex').slice(0, 8);
   mkdirSync(DATA, { recursive: true });
   const demo = await step('demo program', () => seedDemo(urls, adminKey, join(DATA, values.url ? `demo-${id}.json` : 'demo.json')));
@@ -62,7 +66,10 @@ function elsewhere({ url, kafka, 'env-file': file }) {
   const urls = addresses(url, env);
   const host = url.map((given) => composeHost(given)).find(Boolean);
   const brokers = kafka ?? (host ? `${host.hostname}:${env.KAFKA_PORT || '8192'}` : env.KAFKA_BROKERS);
-  if (!brokers) throw new Trouble('Say where Kafka is, to watch the topics: --kafka host:port');
+  if (!brokers)
+    throw new Trouble(
+      'Say where Kafka is, to watch the topics: --kafka host:port. (For docker compose leave the port out: --url http://127.0.0.1)',
+    );
   return { urls, adminKey: env.ADMIN_KEY || DEFAULT_ADMIN_KEY, stores: { KAFKA_BROKERS: brokers, TOPIC_PREFIX: env.TOPIC_PREFIX ?? '' } };
 }
 
