@@ -65,9 +65,10 @@ export function compose({ service, env, log, fatal }: Context<Env>): Composition
     poolMax: env.DATABASE_POOL_MAX + SPARE_CONNECTIONS,
     log,
     statementTimeoutMs: STATEMENT_MAX_MS,
+    pipelined: true,
   });
   const claims = openDatabase({ url: env.DATABASE_API_URL, poolMax: CLAIM_CONNECTIONS, log, statementTimeoutMs: STATEMENT_MAX_MS });
-  const worker = openDatabase({ url: env.DATABASE_URL, poolMax: env.PARTITIONS_AT_ONCE + SPARE_CONNECTIONS, log });
+  const worker = openDatabase({ url: env.DATABASE_URL, poolMax: env.PARTITIONS_AT_ONCE + SPARE_CONNECTIONS, log, pipelined: true });
   const kafka = connectKafka({ brokers: env.KAFKA_BROKERS.split(','), clientId: service, prefix: env.TOPIC_PREFIX, log, security: env });
   const producer = new BoundedProducer({ kafka });
   const relay = new OutboxRelay({ service, url: env.DATABASE_URL, database: worker, producer, log });

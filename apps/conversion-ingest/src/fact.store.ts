@@ -1,4 +1,5 @@
-import { linksByNumber, programsOf, type Tx } from '@baton/platform';
+import type { Outgoing } from '@baton/contracts';
+import { linksByNumber, outboxRow, programStates, type Tx } from '@baton/platform';
 import type { Answer, Claim, Known, PlainClaim } from './domain';
 import { referrersOf } from './referrers';
 import { capOf } from './selection.store';
@@ -9,6 +10,9 @@ export interface NewFact {
   readonly answer: Answer;
   /** The event's data. */
   readonly data: object;
+  /** What tells others of it. */
+  readonly event?: Outgoing;
+  readonly traceparent?: string;
   /** The request that made it beside others. */
   readonly requestId?: string;
 }
@@ -34,7 +38,7 @@ export interface KeyedBody {
 export interface FactStore {
   /** What the claims need to be judged: programs, links inside click ids, who referred whom, currencies of reversed conversions. */
   known(tx: Tx, tenantId: string, claims: readonly PlainClaim[]): Promise<Known>;
-  /** Stores those whose id is new; gives the ids that were. No id may come twice. */
+  /** Stores those whose id is new, and their events in the outbox; gives the ids that were. No id may come twice. Throws `InvalidEvent`. */
   insert(tx: Tx, facts: readonly NewFact[]): Promise<ReadonlySet<string>>;
   ofIds(tx: Tx, factIds: readonly string[]): Promise<StoredFact[]>;
   /** Which body each of the caller's keys stands for: what was stored first wins. Stores those that are new. */
@@ -53,29 +57,36 @@ export const factStore: FactStore = {
   async known(tx, tenantId, claims) {
     const conversions = claims.filter((claim) => claim.kind === 'conversion');
     const numbers = [...new Set(conversions.flatMap(({ linkNumber }) => (linkNumber === null ? [] : [linkNumber])))];
-    const programs = conversions.length > 0 ? await programsOf(tx, tenantId) : [];
-    const links = await linksByNumber(
-      tx,
-      numbers.map((number) => ({ tenantId, number })),
-    );
+    const codes = [...new Set(conversions.flatMap(({ data }) => data.referralCode ?? []))];
     const reversed = claims.flatMap((claim) => (claim.kind === 'reversal' ? [claim] : []));
-    const capMinor = reversed.some(({ confirmed }) => !confirmed) ? (await capOf(tx, tenantId)).minor : null;
-    const partnerOfLink = new Map(links.map(({ number, partnerId }) => [number, partnerId]));
-    const codes = conversions.flatMap(({ data }) => data.referralCode ?? []);
+    const isCapped = reversed.some(({ confirmed }) => !confirmed);
+    // Asked for together: one round trip.
+    const [programs, links, referrers, currencyOf, cap, amountOf] = await Promise.all([
+      conversions.length > 0 ? programStates(tx, tenantId) : [],
+      linksByNumber(
+        tx,
+        numbers.map((number) => ({ tenantId, number })),
+      ),
+      referrersOf(tx, { numbers, codes }),
+      currencies(tx, [...new Set(reversed.flatMap(({ data, conversionId }) => (data.currency ? [conversionId] : [])))]),
+      isCapped ? capOf(tx, tenantId) : null,
+      isCapped ? amounts(tx, [...new Set(reversed.map(({ conversionId }) => conversionId))]) : new Map<string, number>(),
+    ]);
     return {
-      partnerOfLink,
-      ...(await referrersOf(tx, { partnerIds: [...partnerOfLink.values()], codes })),
-      programs: programs.map(({ id, state, longestWindowMs }) => ({ id, state, windowMs: longestWindowMs })),
+      ...referrers,
+      partnerOfLink: new Map(links.map(({ number, partnerId }) => [number, partnerId])),
+      programs,
       programOfLink: new Map(links.map(({ number, programId }) => [number, programId])),
-      currencyOf: await currencies(tx, [...new Set(reversed.flatMap(({ data, conversionId }) => (data.currency ? [conversionId] : [])))]),
-      capMinor,
-      amountOf: capMinor === null ? new Map() : await amounts(tx, [...new Set(reversed.map(({ conversionId }) => conversionId))]),
+      currencyOf,
+      capMinor: cap?.minor ?? null,
+      amountOf,
     };
   },
 
   async insert(tx, facts) {
     if (facts.length === 0) return new Set();
-    const rows = facts.map(({ claim, answer, data, requestId }) => ({
+    const rows = facts.map(({ claim, answer, data, requestId, event, traceparent }) => ({
+      ...(event ? outboxRow(event, traceparent) : {}),
       tenantId: claim.tenantId,
       factId: claim.factId,
       kind: claim.kind,
@@ -92,11 +103,18 @@ export const factStore: FactStore = {
       receivedAt: claim.receivedAt,
     }));
     const stored = await tx.$queryRawUnsafe<{ fact_id: string }[]>(
-      `INSERT INTO facts (tenant_id, fact_id, kind, receipt_id, external_id, body_hash, core_hash, door, order_id, request_id, answer, data, received_at)
-       SELECT r."tenantId", r."factId", r.kind, r."receiptId", r."externalId", r."bodyHash", r."coreHash", r.door, r."orderId", r."requestId", r.answer::json, r.data, r."receivedAt"
-       FROM jsonb_to_recordset($1::jsonb) AS r("tenantId" uuid, "factId" uuid, kind text, "receiptId" uuid, "externalId" text, "bodyHash" uuid, "coreHash" uuid, door text, "orderId" text, "requestId" uuid, answer text, data jsonb, "receivedAt" timestamptz)
-       ORDER BY r."factId"
-       ON CONFLICT (tenant_id, fact_id) DO NOTHING RETURNING fact_id`,
+      // The events behind the rows that they tell of, so that their ids follow the locks.
+      `WITH given AS (
+         SELECT r.* FROM ROWS FROM (jsonb_to_recordset($1::jsonb) AS ("tenantId" uuid, "factId" uuid, kind text, "receiptId" uuid, "externalId" text, "bodyHash" uuid, "coreHash" uuid, door text, "orderId" text, "requestId" uuid, answer text, data jsonb, "receivedAt" timestamptz, topic text, key text, headers jsonb, value text))
+           WITH ORDINALITY AS r("tenantId", "factId", kind, "receiptId", "externalId", "bodyHash", "coreHash", door, "orderId", "requestId", answer, data, "receivedAt", topic, key, headers, value, n)
+       ), stored AS (
+         INSERT INTO facts (tenant_id, fact_id, kind, receipt_id, external_id, body_hash, core_hash, door, order_id, request_id, answer, data, received_at)
+         SELECT "tenantId", "factId", kind, "receiptId", "externalId", "bodyHash", "coreHash", door, "orderId", "requestId", answer::json, data, "receivedAt" FROM given ORDER BY "factId"
+         ON CONFLICT (tenant_id, fact_id) DO NOTHING RETURNING fact_id
+       ), told AS (
+         INSERT INTO outbox (topic, key, headers, value)
+         SELECT topic, key, headers, value FROM given JOIN stored ON stored.fact_id = given."factId" WHERE topic IS NOT NULL ORDER BY n
+       ) SELECT fact_id FROM stored`,
       JSON.stringify(rows),
     );
     return new Set(stored.map((row) => row.fact_id));
@@ -180,6 +198,7 @@ async function currencies(tx: Tx, conversionIds: readonly string[]): Promise<Map
 }
 
 async function amounts(tx: Tx, conversionIds: readonly string[]): Promise<Map<string, number>> {
+  if (conversionIds.length === 0) return new Map();
   const rows = await tx.$queryRawUnsafe<{ fact_id: string; amount: number }[]>(
     `SELECT fact_id, (data->>'amountMinor')::float8 AS amount FROM facts WHERE tenant_id = current_setting('app.tenant')::uuid AND fact_id = ANY ($1::uuid[]) AND kind = 'conversion'`,
     conversionIds,

@@ -94,6 +94,7 @@ export const selectionStore = (progress: ProgressStore): SelectionStore => ({
   },
 
   async standingFor(tx, arrived) {
+    if (arrived.length === 0) return [];
     const rows = await tx.$queryRawUnsafe<StandingRow[]>(
       `SELECT s.terms, s.cap, s.taken, s.left_out FROM standing_reversals s
        WHERE s.${OWN} AND (s.selector, s.value) IN (SELECT r.by, r.value FROM jsonb_to_recordset($1::jsonb) AS r(by text, value text))

@@ -1,4 +1,4 @@
-import { crashPoint, type Database, InfrastructureError, Problem, type Tx, writeOutbox } from '@baton/platform';
+import { crashPoint, type Database, InfrastructureError, Problem, type Tx } from '@baton/platform';
 import { type Answer, type Claim, judge, type Judgement, type PlainClaim, type Refusal } from './domain';
 import type { FactStore, NewFact, StoredFact } from './fact.store';
 import type { Settle } from './groups';
@@ -7,7 +7,7 @@ import type { SeenStore } from './seen.store';
 import type { TouchStore } from './touch.store';
 import { type PendingTouch, sendTouches } from './touches';
 import type { SelectionStore } from './selection.store';
-import { type PendingSelection, takeBack, takeBackArrived } from './take-back';
+import { arrivedOf, type PendingSelection, takeBack, takeBackArrived } from './take-back';
 
 /** A claim to be decided, a touch to be sent, or a refusal that is stored for its sender alone. */
 export type Pending = PendingClaim | PendingTouch | { readonly rejection: Rejection };
@@ -67,9 +67,10 @@ const isPlain = (pending: PendingClaim): pending is PlainPending => !isSelection
 
 async function commit(parts: SettleParts, tenantId: string, items: readonly Pending[]): Promise<Outcome[]> {
   const claims = items.filter(isClaim);
-  const hinted = claims.length === 0 ? new Set<string>() : await parts.seen.seen([...new Set(claims.map(({ claim }) => claim.factId))]);
+  // Redis is asked while the transaction begins.
+  const hinting = claims.length === 0 ? NO_IDS : parts.seen.seen([...new Set(claims.map(({ claim }) => claim.factId))]);
   const { outcomes, touched, remembered } = await parts.database.transaction([tenantId], async (tx) => {
-    const settled = await settledIn(tx, parts, tenantId, claims, hinted);
+    const settled = await settledIn(tx, parts, tenantId, claims, hinting);
     await parts.rejections.insert(tx, rejectionsOf(items, settled.outcomes));
     return { ...settled, touched: await sendTouches(tx, parts.touches, tenantId, items.filter(isTouch)) };
   });
@@ -81,6 +82,8 @@ async function commit(parts: SettleParts, tenantId: string, items: readonly Pend
     return isClaim(item) ? (outcomes.get(item) as Outcome) : refusalOf(item.rejection);
   });
 }
+
+const NO_IDS: Promise<ReadonlySet<string>> = Promise.resolve(new Set<string>());
 
 const refusalOf = ({ problem, receiptId }: Rejection): Outcome => ({ kind: 'refused', refusal: { code: problem.code }, receiptId });
 
@@ -110,14 +113,15 @@ async function settledIn(
   parts: SettleParts,
   tenantId: string,
   claims: readonly PendingClaim[],
-  hinted: ReadonlySet<string>,
+  hinting: Promise<ReadonlySet<string>>,
 ): Promise<Settled> {
   const selections = claims.filter(isSelection);
   const plain = claims.filter(isPlain);
-  if (selections.some((item) => !item.validateOnly)) await parts.selections.hold(tx, tenantId, 'alone');
-  else if (plain.some(({ claim }) => claim.kind === 'conversion')) await parts.selections.hold(tx, tenantId, 'together');
-  const { outcomes, stored } = await within(tx, parts.facts, tenantId, plain, hinted);
-  await takeBackArrived(tx, parts, stored, plain[0]?.traceparent ?? '');
+  // Statements of a transaction run in the order in which they are asked for: what is asked behind the lock sees what its last holder did.
+  const [, { outcomes, stored }] = await Promise.all([
+    hold(tx, parts.selections, tenantId, selections, plain),
+    within(tx, parts, tenantId, plain, hinting),
+  ]);
   const all = new Map(outcomes);
   for (const item of selections) {
     const settled = await takeBack(tx, parts, item);
@@ -127,33 +131,37 @@ async function settledIn(
   return { outcomes: all, stored, remembered: [...stored.map(({ claim }) => claim), ...told] };
 }
 
+async function hold(
+  tx: Tx,
+  store: SelectionStore,
+  tenantId: string,
+  selections: readonly PendingSelection[],
+  plain: readonly PlainPending[],
+): Promise<void> {
+  if (selections.some((item) => !item.validateOnly)) await store.hold(tx, tenantId, 'alone');
+  else if (plain.some(({ claim }) => claim.kind === 'conversion')) await store.hold(tx, tenantId, 'together');
+}
+
 /** Insert first, then read what was there in a new statement: a look-up before the insert would miss what commits in between. */
 async function within(
   tx: Tx,
-  facts: FactStore,
+  parts: SettleParts,
   tenantId: string,
   items: readonly PlainPending[],
-  hinted: ReadonlySet<string>,
+  hinting: Promise<ReadonlySet<string>>,
 ): Promise<Omit<Settled, 'remembered'>> {
+  const { facts } = parts;
   const known = new Map<string, StoredFact>();
   const learn = async (factIds: readonly string[]): Promise<void> => {
     for (const fact of await facts.ofIds(tx, factIds)) known.set(fact.factId, fact);
   };
-  await learn([...hinted]);
+  const [judgements] = await Promise.all([judged(tx, facts, tenantId, items), hinting.then((ids) => learn([...ids]))]);
   const open = items.filter(({ claim }) => !known.has(claim.factId));
-  const judgements = await judged(tx, facts, tenantId, open);
-  const reused = await reusedKeys(tx, facts, tenantId, items, judgements);
+  const reused = await reusedKeys(tx, facts, tenantId, items, known, judgements);
   const first = candidates(open, judgements, reused);
-  const inserted = await facts.insert(
-    tx,
-    first.map(({ fact }) => fact),
-  );
-  const winners = first.filter(({ fact }) => inserted.has(fact.claim.factId));
-  await writeOutbox(
-    tx,
-    winners.map(({ judgement, traceparent }) => ({ ...judgement.event, traceparent })),
-  );
-  for (const { fact } of winners) known.set(fact.claim.factId, { ...fact.claim, answer: fact.answer });
+  const [inserted, standings] = await Promise.all([facts.insert(tx, first), parts.selections.standingFor(tx, arrivedOf(first))]);
+  const stored = first.filter(({ claim }) => inserted.has(claim.factId));
+  for (const fact of stored) known.set(fact.claim.factId, { ...fact.claim, answer: fact.answer });
   await learn([...new Set(open.map(({ claim }) => claim.factId))].filter((id) => !known.has(id)));
   const outcomes = items.map((item): [PendingClaim, Outcome] => [
     item,
@@ -161,13 +169,8 @@ async function within(
       ? { kind: 'refused', refusal: { code: 'idempotency_key_reused' }, receiptId: item.claim.receiptId }
       : outcomeOf(item, known.get(item.claim.factId), judgements.get(item)),
   ]);
-  return { outcomes: new Map(outcomes), stored: winners.map(({ fact }) => fact) };
-}
-
-interface Candidate {
-  readonly fact: NewFact;
-  readonly judgement: Judgement & { kind: 'accepted' };
-  readonly traceparent: string;
+  await takeBackArrived(tx, parts, standings, stored, items[0]?.traceparent ?? '');
+  return { outcomes: new Map(outcomes), stored };
 }
 
 /** Of two with one id in a group the first that can be accepted is; the other is judged against it. */
@@ -175,13 +178,14 @@ function candidates(
   items: readonly PendingClaim[],
   judgements: ReadonlyMap<PendingClaim, Judgement>,
   reused: ReadonlySet<PendingClaim>,
-): Candidate[] {
-  const first = new Map<string, Candidate>();
+): NewFact[] {
+  const first = new Map<string, NewFact>();
   for (const item of items) {
     const { claim, traceparent, validateOnly } = item;
     const judgement = judgements.get(item);
     if (judgement?.kind !== 'accepted' || validateOnly || reused.has(item) || first.has(claim.factId)) continue;
-    first.set(claim.factId, { fact: { claim, answer: judgement.answer, data: judgement.event.data }, judgement, traceparent });
+    const { answer, event } = judgement;
+    first.set(claim.factId, { claim, answer, data: event.data, event, traceparent });
   }
   return [...first.values()];
 }
@@ -202,10 +206,11 @@ async function reusedKeys(
   facts: FactStore,
   tenantId: string,
   items: readonly PendingClaim[],
+  known: ReadonlyMap<string, StoredFact>,
   judgements: ReadonlyMap<PendingClaim, Judgement>,
 ): Promise<Set<PendingClaim>> {
   const keyed = items.flatMap((item) =>
-    item.idempotencyKey && !item.validateOnly && judgements.get(item)?.kind !== 'refused'
+    item.idempotencyKey && !item.validateOnly && (known.has(item.claim.factId) || judgements.get(item)?.kind !== 'refused')
       ? [{ item, key: item.idempotencyKey, bodyHash: item.claim.bodyHash }]
       : [],
   );

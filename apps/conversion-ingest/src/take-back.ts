@@ -1,4 +1,4 @@
-import { type Tx, writeOutbox } from '@baton/platform';
+import type { Tx } from '@baton/platform';
 import {
   type Answer,
   dryRunAnswer,
@@ -72,12 +72,20 @@ function validated(
   return { ...answer, receipt_id: null, verdict: 'validated', reason: 'validated' };
 }
 
+/** The conversions among facts. */
+export const arrivedOf = (facts: readonly NewFact[]): Taken[] =>
+  facts.flatMap(({ claim, data }) => (claim.kind === 'conversion' ? [takenOf(data as typeof claim.data)] : []));
+
 /** Reversals that waited for conversions which this transaction has just stored. Call it after `hold`, in the transaction of the conversions. */
-export async function takeBackArrived(tx: Tx, parts: TakeBackParts, stored: readonly NewFact[], traceparent: string): Promise<void> {
-  const arrived = stored.flatMap(({ claim, data }) => (claim.kind === 'conversion' ? [takenOf(data as typeof claim.data)] : []));
-  if (arrived.length === 0) return;
-  const standings = await parts.selections.standingFor(tx, arrived);
-  if (standings.length === 0) return;
+export async function takeBackArrived(
+  tx: Tx,
+  parts: TakeBackParts,
+  standings: readonly Standing[],
+  stored: readonly NewFact[],
+  traceparent: string,
+): Promise<void> {
+  const arrived = arrivedOf(stored);
+  if (standings.length === 0 || arrived.length === 0) return;
   const { takings, after } = takingsOfStandings(standings, await parts.selections.withReversals(tx, arrived));
   await store(tx, parts.facts, takings, traceparent);
   await parts.selections.restand(tx, after);
@@ -92,9 +100,9 @@ async function store(tx: Tx, facts: FactStore, takings: readonly Taking[], trace
       answer: takingAnswer(taking),
       data: taking.claim.data,
       requestId: taking.terms.requestId,
+      event: takingEvent(taking),
+      traceparent,
     })),
   );
-  const made = takings.filter(({ claim }) => inserted.has(claim.factId));
-  await writeOutbox(tx, made.map(takingEvent), traceparent);
-  return made;
+  return takings.filter(({ claim }) => inserted.has(claim.factId));
 }

@@ -1,5 +1,6 @@
 import {
   type Entity,
+  type EntityState,
   LinkChanged,
   type LinkData,
   type Outgoing,
@@ -132,6 +133,17 @@ export async function programsOf(tx: Tx, tenantId: string): Promise<(ProgramData
     tx,
     `SELECT DISTINCT ON (c.id) c.data || jsonb_build_object('longestWindowMs', max((c.data->>'windowMs')::bigint) OVER (PARTITION BY c.id)) AS data FROM (SELECT ($1::jsonb->0->>'tenantId')::uuid AS tenant_id) w JOIN catalog_entities c ON c.tenant_id = w.tenant_id AND c.type = 'program' ORDER BY c.id, c.version DESC`,
     [{ tenantId }],
+  );
+}
+
+/** Of every program of one tenant: its newest state, and the longest window (ms) that any of its versions had. */
+export async function programStates(
+  tx: Tx,
+  tenantId: string,
+): Promise<{ readonly id: string; readonly state: EntityState; readonly windowMs: number }[]> {
+  return tx.$queryRawUnsafe(
+    `SELECT DISTINCT ON (id) id, state, max((data->>'windowMs')::float8) OVER (PARTITION BY id) AS "windowMs" FROM catalog_entities WHERE tenant_id = $1::uuid AND type = 'program' ORDER BY id, version DESC`,
+    tenantId,
   );
 }
 

@@ -48,13 +48,13 @@ class Way {
   }
 }
 
-describe('a database that cannot be reached', () => {
+describe.each([false, true])('a database that cannot be reached (pipelined: %s)', (pipelined) => {
   let db: TestDatabase;
   let way: Way;
   let url: string;
   const closing: (() => Promise<unknown>)[] = [];
   const open = () => {
-    const database = openDatabase({ url, poolMax: 2, log, statementTimeoutMs: 1_000 });
+    const database = openDatabase({ url, poolMax: 2, log, statementTimeoutMs: 1_000, pipelined });
     closing.push(() => database.close());
     return database;
   };

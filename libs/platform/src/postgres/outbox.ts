@@ -12,14 +12,20 @@ export async function writeOutbox(
   traceparent?: string,
 ): Promise<number> {
   if (events.length === 0) return 0;
-  const rows = events.map((event) => {
-    validated(event.contract, event.data);
-    const { key, value, headers } = encode(event, event.traceparent ?? traceparent);
-    return { topic: event.contract.topic, key, value, headers };
-  });
+  const rows = events.map((event) => outboxRow(event, event.traceparent ?? traceparent));
   return tx.$executeRawUnsafe(
     `INSERT INTO outbox (topic, key, headers, value)
      SELECT r.value->>'topic', r.value->>'key', r.value->'headers', r.value->>'value' FROM jsonb_array_elements($1::jsonb) WITH ORDINALITY AS r(value, n) ORDER BY r.n`,
     JSON.stringify(rows),
   );
+}
+
+/** A row of the outbox, for a store that writes it in the same statement as its effect. Throws `InvalidEvent`. */
+export function outboxRow(
+  event: Outgoing,
+  traceparent?: string,
+): { readonly topic: string; readonly key: string; readonly value: string; readonly headers: object } {
+  validated(event.contract, event.data);
+  const { key, value, headers } = encode(event, traceparent);
+  return { topic: event.contract.topic, key, value, headers };
 }

@@ -15,12 +15,12 @@ import { OutboxRelay } from './relay';
 const log = createLog('test', 'silent');
 const folder = join(__dirname, '../../prisma');
 
-describe('the Postgres half of the runtime', () => {
+describe.each([false, true])('the Postgres half of the runtime (pipelined: %s)', (pipelined) => {
   let db: TestDatabase;
   const prefix = ownPrefix();
   const closing: (() => Promise<unknown>)[] = [];
   const worker = () => {
-    const database = openDatabase({ url: db.worker, poolMax: 6, log });
+    const database = openDatabase({ url: db.worker, poolMax: 6, log, pipelined });
     closing.push(() => database.close());
     return database;
   };
@@ -126,10 +126,79 @@ describe('the Postgres half of the runtime', () => {
     );
     expect(await caught).toBeInstanceOf(InfrastructureError);
     await database.ping();
-    const nowhere = openDatabase({ url: 'postgresql://a:b@127.0.0.1:1/none', poolMax: 1, log });
+    const nowhere = openDatabase({ url: 'postgresql://a:b@127.0.0.1:1/none', poolMax: 1, log, pipelined });
     closing.push(() => nowhere.close());
     await expect(nowhere.untenanted((tx) => tx.$queryRawUnsafe('SELECT 1'))).rejects.toBeInstanceOf(InfrastructureError);
     await expect(database.untenanted((tx) => tx.$queryRawUnsafe('SELECT nonsense'))).rejects.not.toBeInstanceOf(InfrastructureError);
+  });
+
+  it('gives numbers, texts, dates and JSON as they are meant, and takes them so', async () => {
+    const [row] = await worker().untenanted((tx) =>
+      tx.$queryRawUnsafe<object[]>(
+        `SELECT $1::int AS whole, $2::bigint AS large, $3::float8 AS part, $4::text AS word, $5::boolean AS flag, $6::timestamptz AS at, $7::jsonb AS json, $8::text[] AS words, $9::uuid AS id, $10::text AS none`,
+        7,
+        9_007_199_254_740_993n,
+        0.25,
+        'ä"\\',
+        true,
+        new Date('2026-01-02T03:04:05.678Z'),
+        JSON.stringify({ a: [1, null] }),
+        ['x', 'y,"z'],
+        '00000000-0000-4000-8000-000000000001',
+        null,
+      ),
+    );
+    expect(row).toEqual({
+      whole: 7,
+      large: 9_007_199_254_740_993n,
+      part: 0.25,
+      word: 'ä"\\',
+      flag: true,
+      at: new Date('2026-01-02T03:04:05.678Z'),
+      json: { a: [1, null] },
+      words: ['x', 'y,"z'],
+      id: '00000000-0000-4000-8000-000000000001',
+      none: null,
+    });
+  });
+
+  it('keeps all of a transaction or nothing, also where its work asks for several things at once and one fails', async () => {
+    const database = worker();
+    const id = randomUUID();
+    const insert = `INSERT INTO known_tenants (id) VALUES ($1::uuid)`;
+    const count = async () =>
+      (
+        await database.untenanted((tx) =>
+          tx.$queryRawUnsafe<{ n: number }[]>('SELECT count(*)::int AS n FROM known_tenants WHERE id = $1::uuid', id),
+        )
+      )[0]?.n;
+    await expect(
+      database.untenanted((tx) =>
+        Promise.all([
+          tx.$executeRawUnsafe(insert, id),
+          tx.$queryRawUnsafe('SELECT 1 / $1::int', 0),
+          tx.$executeRawUnsafe(insert, randomUUID()),
+        ]),
+      ),
+    ).rejects.toThrow(/division by zero/);
+    expect(await count()).toBe(0);
+    // Work that does not hear of a failure has not done what it believes. (Prisma believes it.)
+    const deaf = database.untenanted(async (tx) => {
+      await tx.$executeRawUnsafe(insert, id);
+      await tx.$queryRawUnsafe('SELECT 1 / $1::int', 0).catch(() => undefined);
+    });
+    if (pipelined) await expect(deaf).rejects.toThrow('failed unheard');
+    else await deaf;
+    expect(await count()).toBe(0);
+    await expect(
+      database.untenanted(async (tx) => {
+        await tx.$executeRawUnsafe(insert, id);
+        throw new Error('changed my mind');
+      }),
+    ).rejects.toThrow('changed my mind');
+    expect(await count()).toBe(0);
+    await database.untenanted((tx) => Promise.all([tx.$executeRawUnsafe(insert, id), tx.$queryRawUnsafe('SELECT 1')]));
+    expect(await count()).toBe(1);
   });
 
   class Recorder implements Producer {
