@@ -84,7 +84,7 @@ const startOurs = ({ run, folder, flags, cluster, stores, database, env, account
     run,
     name: 'conversion-ingest',
     folder,
-    args: [...flags, '--enable-source-maps', MAIN],
+    args: [...flags, '--max-semi-space-size=64', '--enable-source-maps', MAIN],
     env: {
       KAFKA_BROKERS: cluster.brokers,
       TOPIC_PREFIX: cluster.prefix,
@@ -95,6 +95,8 @@ const startOurs = ({ run, folder, flags, cluster, stores, database, env, account
       REDIS_PREFIX: cluster.prefix,
       CLICK_ID_KEYS,
       EMAIL_HASH_KEY: 'ef'.repeat(32),
+      // Limits are kept, and not reached.
+      KEY_RATE_PER_SECOND: '1000000',
       LOG_LEVEL: 'info',
       ...env,
     },

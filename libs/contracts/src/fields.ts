@@ -174,6 +174,15 @@ function isText(value: unknown, min: number, max: number): boolean {
   return length >= min && length <= max && WHOLE_TEXT.test(value);
 }
 
+function isTextMap(value: unknown, maxKeys: number, maxLength: number): boolean {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
+  const keys = Object.keys(value);
+  return (
+    keys.length <= maxKeys &&
+    keys.every((key) => isText(key, 1, MAP_KEY_MAX) && isText((value as Record<string, unknown>)[key], 0, maxLength))
+  );
+}
+
 /** Without NUL and halves of pairs, each unit a code point: most texts, told without taking them apart. */
 function isPlain(text: string): boolean {
   for (let i = 0; i < text.length; i++) {
@@ -186,6 +195,7 @@ function isPlain(text: string): boolean {
 /** Not class-validator's own MinLength and MaxLength: they leave out variation selectors, so 64 could mean 128. */
 @ValidatorConstraint({ name: 'text' })
 class TextRule implements ValidatorConstraintInterface {
+  static readonly sure = (min: number, max: number) => (value: unknown) => isText(value, min, max);
   validate(value: unknown, args?: ValidationArguments): boolean {
     const [min, max] = args?.constraints as [number, number];
     return isText(value, min, max);
@@ -198,11 +208,10 @@ class TextRule implements ValidatorConstraintInterface {
 
 @ValidatorConstraint({ name: 'textMap' })
 class TextMapRule implements ValidatorConstraintInterface {
+  static readonly sure = (maxKeys: number, maxLength: number) => (value: unknown) => isTextMap(value, maxKeys, maxLength);
   validate(value: unknown, args?: ValidationArguments): boolean {
-    if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
     const [maxKeys, maxLength] = args?.constraints as [number, number];
-    const entries = Object.entries(value);
-    return entries.length <= maxKeys && entries.every(([key, text]) => isText(key, 1, MAP_KEY_MAX) && isText(text, 0, maxLength));
+    return isTextMap(value, maxKeys, maxLength);
   }
   defaultMessage(): string {
     return '$property must map short keys to strings (at most $constraint1 keys, $constraint2 characters each)';

@@ -1,5 +1,7 @@
-import { IsInt, IsOptional, Min, ValidateNested } from 'class-validator';
+import { getMetadataStorage, IsInt, IsOptional, Min, ValidateNested } from 'class-validator';
+import fc from 'fast-check';
 import { allContracts, isSurely, Optional, Text } from './index';
+import { knownRule } from './surely';
 
 const contracts = allContracts().map((contract) => [contract.ceType, contract] as const);
 
@@ -42,5 +44,60 @@ describe('what surely is right', () => {
     for (const value of [{}, { name: null }, { count: 1 }, { name: 'a', count: 2 }]) expect(isSurely(Both, value)).toBe(true);
     for (const value of [{ name: '' }, { name: 'abcdef' }, { name: 'a\u0000' }, { name: '\ud800' }, { count: 0.5 }])
       expect(isSurely(Both, value)).toBe(false);
+  });
+
+  it('knows rules by the same verdicts as class-validator gives', () => {
+    const storage = getMetadataStorage();
+    const rules = allContracts().flatMap(({ schema }) =>
+      storage.getTargetValidationMetadatas(schema, '', false, false).filter(({ type }) => type === 'customValidation'),
+    );
+    const names = new Set<string>();
+    const value = fc.oneof(
+      fc.anything(),
+      fc.string({ unit: 'binary', maxLength: 80 }),
+      fc.integer(),
+      fc.constantFrom(
+        NaN,
+        Infinity,
+        0.5,
+        '',
+        '\ud800',
+        '2026-01-31T12:00:00.000Z',
+        'EUR',
+        'active',
+        '00000000-0000-4000-8000-000000000001',
+      ),
+      fc.dictionary(fc.string({ maxLength: 70 }), fc.string()),
+      fc.array(fc.string()),
+    );
+    for (const rule of rules) {
+      const known = knownRule(rule);
+      if (!known) continue;
+      names.add(rule.name ?? rule.constraintCls.name);
+      const [constraint] = storage.getTargetValidatorConstraints(rule.constraintCls);
+      const args = { constraints: rule.constraints as unknown[], targetName: '', object: {}, property: rule.propertyName };
+      fc.assert(
+        fc.property(value, (one) => {
+          // What is no plain data is nobody's: functions count as objects elsewhere.
+          fc.pre(typeof one !== 'function');
+          expect([rule.name, one, known(one)]).toEqual([rule.name, one, constraint?.instance.validate(one, { ...args, value: one })]);
+        }),
+        { numRuns: 40 },
+      );
+    }
+    expect([...names].sort()).toEqual([
+      'TextMapRule',
+      'TextRule',
+      'arrayMaxSize',
+      'isArray',
+      'isBoolean',
+      'isIn',
+      'isInt',
+      'isObject',
+      'isString',
+      'matches',
+      'max',
+      'min',
+    ]);
   });
 });

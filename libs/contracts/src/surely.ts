@@ -50,6 +50,9 @@ function ruleOf(type: new () => object, metadata: Metadata): Rule | null {
   if (metadata.type === 'whitelistValidation') return () => true;
   if (metadata.type === 'nestedValidation') return nestedRule(type, metadata.propertyName);
   if (metadata.type !== 'customValidation') return null;
+  const known = knownRule(metadata);
+  if (known && metadata.each) return (_object, value) => (Array.isArray(value) ? value.every(known) : known(value));
+  if (known) return (_object, value) => known(value);
   const constraints = getMetadataStorage().getTargetValidatorConstraints(metadata.constraintCls);
   if (constraints.length === 0 || constraints.some(({ async }) => async)) return null;
   return (object, value) => {
@@ -64,3 +67,29 @@ function nestedRule(type: new () => object, name: string): Rule | null {
   if (!nested) return null;
   return (_object, value) => (Array.isArray(value) ? value.every((one) => isSurely(nested(), one)) : isSurely(nested(), value));
 }
+
+/** A rule's verdict in fewer words than class-validator needs for it; null: it must be asked itself. */
+export function knownRule({ name, constraints, constraintCls }: Pick<Metadata, 'name' | 'constraints' | 'constraintCls'>): Check | null {
+  const own = (constraintCls as { sure?: (...of: unknown[]) => Check } | undefined)?.sure;
+  return (
+    own?.(...((constraints as unknown[] | undefined) ?? [])) ??
+    KNOWN[name ?? '']?.((constraints as never[] | undefined)?.[0] as never) ??
+    null
+  );
+}
+
+/** By the name of class-validator's rule, given its first constraint. */
+const KNOWN: Readonly<Record<string, (constraint: never) => Check | null>> = {
+  isString: () => (value) => typeof value === 'string',
+  isBoolean: () => (value) => typeof value === 'boolean',
+  isInt: () => Number.isInteger,
+  min: (least: number) => (value) => typeof value === 'number' && value >= least,
+  max: (most: number) => (value) => typeof value === 'number' && value <= most,
+  isIn: (values: readonly unknown[]) => (value) => values.indexOf(value) >= 0,
+  isArray: () => Array.isArray,
+  arrayMaxSize: (most: number) => (value) => Array.isArray(value) && value.length <= most,
+  isObject: () => (value) => typeof value === 'object' && value !== null && !Array.isArray(value),
+  // A pattern with a memory (g, y) would answer by what it was asked before.
+  matches: (pattern: RegExp) =>
+    pattern instanceof RegExp && !pattern.global && !pattern.sticky ? (value) => typeof value === 'string' && pattern.test(value) : null,
+};

@@ -1,4 +1,5 @@
-import { Pool, type PoolClient, type QueryResult, TypeOverrides } from 'pg';
+import type { Socket } from 'node:net';
+import { Pool, type PoolClient, type QueryConfig, type QueryResult, TypeOverrides } from 'pg';
 import type { Tx } from '../ports';
 import type { Log } from '../run/log';
 import { Connection } from './connection';
@@ -48,7 +49,7 @@ export class PipelinedClient {
     };
     try {
       const tx = statements(client);
-      const opened = Promise.all([client.query({ text: 'BEGIN' }), opening(tx)]);
+      const opened = Promise.all([tx.$executeRawUnsafe('BEGIN'), opening(tx)]);
       // Looked at below; until then it must not count as unheard.
       opened.catch(() => undefined);
       const [done] = await Promise.allSettled([work(tx)]);
@@ -69,14 +70,35 @@ export class PipelinedClient {
 
 const nothing = (): Promise<void> => Promise.resolve();
 
-const statements = (client: PoolClient): Tx => ({
-  async $queryRawUnsafe<R>(sql: string, ...values: unknown[]): Promise<R> {
-    return (await client.query(sql, values)).rows as R;
-  },
-  async $executeRawUnsafe(sql: string, ...values: unknown[]): Promise<number> {
-    return (await client.query(sql, values)).rowCount ?? 0;
-  },
-});
+function statements(client: PoolClient): Tx {
+  const { stream } = (client as unknown as { connection: { stream: Socket } }).connection;
+  const ask = (sql: string, values: unknown[]): Promise<QueryResult> => {
+    // One write for all that is asked for in this turn.
+    if (stream.writableCorked === 0) {
+      stream.cork();
+      process.nextTick(() => stream.uncork());
+    }
+    return client.query(prepared(sql, values));
+  };
+  return {
+    $queryRawUnsafe: async <R>(sql: string, ...values: unknown[]): Promise<R> => (await ask(sql, values)).rows as R,
+    $executeRawUnsafe: async (sql: string, ...values: unknown[]): Promise<number> => (await ask(sql, values)).rowCount ?? 0,
+  };
+}
+
+/** Statements are few and written by us; were they ever made at run time, those beyond are planned each time. */
+const PREPARED_MAX = 200;
+const names = new Map<string, string>();
+
+/** Each connection plans a statement once, under its name. */
+function prepared(text: string, values: unknown[]): QueryConfig {
+  let name = names.get(text);
+  if (name === undefined) {
+    if (names.size >= PREPARED_MAX) return { text, values };
+    names.set(text, (name = `baton${names.size}`));
+  }
+  return { name, text, values };
+}
 
 /** Of a transaction in which a statement failed, COMMIT says ROLLBACK, and no error. */
 function committed({ command }: QueryResult): void {
