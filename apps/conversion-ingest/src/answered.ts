@@ -17,11 +17,12 @@ export interface Reply {
 
 /** The routes that take facts, with the name of their door. Filled by whoever mounts them, before the first request. */
 export type FactRoutes = Map<string, string>;
+export const OWN_DOOR = 'api';
 export const ownRoutes = (): FactRoutes =>
   new Map(
     ['conversions', 'conversions/batch', 'conversions::bulk', 'reversals', 'identities', 'verifications'].map((name) => [
       `POST /v1/${name}`,
-      'api',
+      OWN_DOOR,
     ]),
   );
 
@@ -64,9 +65,35 @@ export function countEnd(request: FactRequest, door: string): void {
   answered().inc({ door, verdict: 'ignored', reason: 'ignored' });
 }
 
+/** A request for a door has come. */
+export const countReceived = (door: string): void => received().inc({ door });
+
+interface Answering {
+  readonly door: string;
+  readonly status: number;
+  /** As the headers say it. */
+  readonly reason: string | undefined;
+}
+
+/** It is answered: counts every fact that it brought by verdict and reason, and logs every refusal in one line. */
+export function countAnswered(log: Log, request: FactRequest, { door, status, reason = 'internal' }: Answering): void {
+  const { told, caller, counted } = request;
+  // It is answered while it lasts: `countOn`, `countEnd`.
+  if (counted !== undefined) return;
+  const facts = told?.map((one) => ({ verdict: one.kind, reason: reasonOf(one) as string, receipt: one.receiptId }));
+  const none = told && status < 400 ? 'ignored' : 'rejected';
+  const all = facts?.length ? facts : [{ verdict: none, reason: none === 'ignored' ? none : reason, receipt: null }];
+  if (all.length > 1) received().inc({ door }, all.length - 1);
+  for (const one of all) {
+    answered().inc({ door, verdict: one.verdict, reason: one.reason });
+    if (one.verdict !== 'rejected' && !log.isLevelEnabled('debug')) continue;
+    log[one.verdict === 'rejected' ? 'info' : 'debug']({ door, ...one, tenantId: caller?.tenantId, requestId: request.id }, 'answered');
+  }
+}
+
 /**
- * Counts every fact when it is received and when it is answered, by door, verdict and reason, and logs every refusal in one line; a request
- * that was stopped before any fact was read counts as one: received = accepted + duplicate + rejected (+ validated, ignored), always.
+ * Counts every fact when it is received and when it is answered, by door, verdict and reason; a request that was stopped before any fact was read
+ * counts as one: received = accepted + duplicate + rejected (+ validated, ignored), always.
  */
 export function countAnswers(http: Http, log: Log, routes: FactRoutes): void {
   // From the start, so that nothing counted yet reads as none.
@@ -76,27 +103,18 @@ export function countAnswers(http: Http, log: Log, routes: FactRoutes): void {
     .getInstance()
     .addHook('onRequest', (request, _reply, done) => {
       const door = routes.get(`${request.method} ${request.routeOptions.url ?? ''}`);
-      if (door !== undefined) received().inc({ door });
+      if (door !== undefined) countReceived(door);
       done();
     })
     // As it is sent, not when it has left: who does not wait for his answer is answered all the same.
     .addHook('onSend', (request, reply, _body, done) => {
       const door = routes.get(`${request.method} ${request.routeOptions.url ?? ''}`);
-      if (door === undefined) return done();
-      const { told, caller, counted } = request as unknown as FactRequest;
-      // It is answered while it lasts: `countOn`, `countEnd`.
-      if (counted !== undefined) return done();
-      const reason = reply.getHeader('baton-reason')?.toString() ?? 'internal';
-      const facts = told?.map((one) => ({ verdict: one.kind, reason: reasonOf(one) as string, receipt: one.receiptId }));
-      const none = told && reply.statusCode < 400 ? 'ignored' : 'rejected';
-      const all = facts?.length ? facts : [{ verdict: none, reason: none === 'ignored' ? none : reason, receipt: null }];
-      if (all.length > 1) received().inc({ door }, all.length - 1);
-      for (const { verdict, reason, receipt } of all) {
-        answered().inc({ door, verdict, reason });
-        const line = { door, verdict, reason, receipt, tenantId: caller?.tenantId, requestId: request.id };
-        if (verdict === 'rejected') log.info(line, 'answered');
-        else log.debug(line, 'answered');
-      }
+      if (door !== undefined)
+        countAnswered(log, request as unknown as FactRequest, {
+          door,
+          status: reply.statusCode,
+          reason: reply.getHeader('baton-reason')?.toString(),
+        });
       done();
     });
 }

@@ -8,13 +8,14 @@ import {
   connectKafka,
   type Context,
   type Database,
+  frontOf,
   openDatabase,
   OutboxRelay,
   type Part,
   sayQuota,
   writeOutbox,
 } from '@baton/platform';
-import { countAnswers, ownRoutes } from './answered';
+import { countAnswered, countAnswers, countReceived, OWN_DOOR, ownRoutes } from './answered';
 import { BatchController } from './batch.controller';
 import { BulkController } from './bulk.controller';
 import { BULK_PATHS } from './bulk-openapi';
@@ -29,6 +30,7 @@ import { settingStore } from './doors/setting.store';
 import { DoorSettingsController } from './doors/settings.controller';
 import { TenantDoors } from './doors/tenant-doors';
 import type { Env } from './env';
+import { frontRoutes } from './fact';
 import { FactController } from './fact.controller';
 import { factStore } from './fact.store';
 import { Groups } from './groups';
@@ -103,7 +105,7 @@ export function compose({ service, env, log, fatal }: Context<Env>): Composition
       waitingOfKeyMax: Math.ceil(env.WAITING_MAX / 2),
       waitMaxMs: 2_000,
       flightsMax: env.DATABASE_POOL_MAX,
-      flightsOfKeyMax: 2,
+      flightsOfKeyMax: 3,
     },
   );
   const { keys: clickIdKeys } = parseClickIdKeys(env.CLICK_ID_KEYS);
@@ -162,6 +164,14 @@ export function compose({ service, env, log, fatal }: Context<Env>): Composition
       groups,
     ],
     status: () => ({ consumer: consumer.unready() ?? 'joined' }),
+    front: frontOf({
+      admission,
+      routes: frontRoutes(intake),
+      log,
+      received: () => countReceived(OWN_DOOR),
+      answered: (request, reply) =>
+        countAnswered(log, request, { door: OWN_DOOR, status: reply.statusCode, reason: reply.getHeader('baton-reason') }),
+    }),
     routes: (http) => {
       countAnswers(http, log, routes);
       sayQuota(http);

@@ -3,7 +3,7 @@ import { Body, Controller, HttpCode, Post, Query, Req, Res, UseGuards } from '@n
 import { ApiBearerAuth, ApiBody, ApiHeader, ApiOkResponse, ApiOperation, ApiProperty, ApiQuery, ApiTags } from '@nestjs/swagger';
 import { type FactRequest, type Reply, tell } from './answered';
 import { ConversionBody } from './bodies';
-import { readValidateOnly } from './fact.controller';
+import { readValidateOnly } from './fact';
 import { readIdempotencyKey } from './idempotency-key';
 import { Intake, type Told } from './intake';
 import { isToBeSentAgain, takeMany, verdictOf } from './many';

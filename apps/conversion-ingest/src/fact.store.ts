@@ -99,7 +99,8 @@ export const factStore: FactStore = {
       requestId,
       // As text, since jsonb would reorder it on the way.
       answer: JSON.stringify(answer),
-      data,
+      // Sent once: nearly always it is what its event says.
+      data: event?.data === data ? undefined : data,
       receivedAt: claim.receivedAt,
     }));
     const stored = await tx.$queryRawUnsafe<{ fact_id: string }[]>(
@@ -109,7 +110,7 @@ export const factStore: FactStore = {
            WITH ORDINALITY AS r("tenantId", "factId", kind, "receiptId", "externalId", "bodyHash", "coreHash", door, "orderId", "requestId", answer, data, "receivedAt", topic, key, headers, value, n)
        ), stored AS (
          INSERT INTO facts (tenant_id, fact_id, kind, receipt_id, external_id, body_hash, core_hash, door, order_id, request_id, answer, data, received_at)
-         SELECT "tenantId", "factId", kind, "receiptId", "externalId", "bodyHash", "coreHash", door, "orderId", "requestId", answer::json, data, "receivedAt" FROM given ORDER BY "factId"
+         SELECT "tenantId", "factId", kind, "receiptId", "externalId", "bodyHash", "coreHash", door, "orderId", "requestId", answer::json, coalesce(data, value::jsonb), "receivedAt" FROM given ORDER BY "factId"
          ON CONFLICT (tenant_id, fact_id) DO NOTHING RETURNING fact_id
        ), told AS (
          INSERT INTO outbox (topic, key, headers, value)

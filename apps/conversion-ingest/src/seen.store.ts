@@ -16,9 +16,16 @@ const FAILURES_MAX = 3;
 const REST_MIN_MS = 500;
 const REST_MAX_MS = 10_000;
 
+/** One command for a group: the keys, then how long they are kept, then their values. */
+const REMEMBER_ALL = `for i, key in ipairs(KEYS) do redis.call('SET', key, ARGV[i + 1], 'EX', ARGV[1]) end`;
+
+interface Remembering {
+  rememberAll(count: number, ...keysThenValues: (string | number)[]): Promise<unknown>;
+}
+
 export class RedisSeenStore implements SeenStore, Part {
   readonly name = 'redis';
-  private readonly redis: Redis;
+  private readonly redis: Redis & Remembering;
   private failures = 0;
   private restMs = REST_MIN_MS;
   private restsUntilMs = 0;
@@ -33,7 +40,8 @@ export class RedisSeenStore implements SeenStore, Part {
       commandTimeout: ANSWER_MAX_MS,
       connectTimeout: 1_000,
       retryStrategy: (times: number) => Math.min(times * 200, 5_000),
-    });
+      scripts: { rememberAll: { lua: REMEMBER_ALL } },
+    }) as Redis & Remembering;
     this.redis.on('error', (error: Error) => log.debug({ err: error }, 'Redis cannot be reached; repeats are told by Postgres alone'));
   }
 
@@ -56,11 +64,8 @@ export class RedisSeenStore implements SeenStore, Part {
 
   remember(facts: readonly { readonly factId: string; readonly receiptId: string }[]): void {
     if (facts.length === 0) return;
-    void this.attempt(() => {
-      const pipeline = this.redis.pipeline();
-      for (const { factId, receiptId } of facts) pipeline.set(factId, receiptId, 'EX', KEPT_S);
-      return pipeline.exec();
-    });
+    const ids = facts.map(({ factId }) => factId);
+    void this.attempt(() => this.redis.rememberAll(ids.length, ...ids, KEPT_S, ...facts.map(({ receiptId }) => receiptId)));
   }
 
   private async attempt<T>(work: () => Promise<T>): Promise<T | null> {

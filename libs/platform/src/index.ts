@@ -4,6 +4,7 @@ export * from './http/api-key-admission';
 export * from './http/api-key-quota';
 export * from './http/api-key-signature';
 export * from './http/api-keys';
+export { frontOf, FrontReply, type FrontRequest, type FrontRoute } from './http/front';
 export { BODY_MAX_BYTES, type Http, parseBody, problemsOf, TakesBody, takesTime } from './http/http';
 export * from './http/problem';
 export * from './http/trace';

@@ -8,9 +8,10 @@ import { randomUUID } from 'node:crypto';
 import { createServer, type RequestListener, type Server } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { histogram, metricsContentType, metricsText } from '../run/metrics';
+import { metricsContentType, metricsText } from '../run/metrics';
 import type { Log } from '../run/log';
 import type { Composition } from '../run/run';
+import { answerSeconds } from './answer-seconds';
 import { type FieldProblem, Problem, problemBody, ProblemFilter } from './problem';
 
 export type Http = NestFastifyApplication;
@@ -63,11 +64,8 @@ export async function createHttp(
     forceCloseConnections: 'idle',
     // What still comes over an open connection while it closes is answered as ever, and told to come again over another.
     return503OnClosing: false,
-    genReqId: (request: { headers: Record<string, string | string[] | undefined> }) => {
-      const given = request.headers['x-request-id'];
-      return typeof given === 'string' && REQUEST_ID.test(given) ? given : randomUUID();
-    },
-    ...(composition.front ? { serverFactory: behind(composition.front) } : {}),
+    genReqId: ({ headers }: { headers: Record<string, string | string[] | undefined> }) => requestIdOf(headers),
+    ...(composition.front ? { serverFactory: behind(composition.front, life) } : {}),
     clientErrorHandler: (error, socket) => {
       if (error.code === 'ERR_HTTP_REQUEST_TIMEOUT' && patient.has(socket)) return;
       const body = JSON.stringify(problemBody(new Problem('malformed', `not a readable HTTP request (${error.code})`)));
@@ -102,10 +100,18 @@ export async function createHttp(
   return http;
 }
 
+/** The caller's own id of the request, or a new one. */
+export function requestIdOf(headers: Record<string, string | string[] | undefined>): string {
+  const given = headers['x-request-id'];
+  return typeof given === 'string' && REQUEST_ID.test(given) ? given : randomUUID();
+}
+
 /** The answers that must cost no more than plain `node:http` are given before Fastify has a look. */
-function behind(front: NonNullable<Composition['front']>): (handler: RequestListener) => Server {
+function behind(front: NonNullable<Composition['front']>, life: { readonly stopping: boolean }): (handler: RequestListener) => Server {
   return (handler) =>
     createServer({ requestTimeout: REQUEST_TIMEOUT_MS, keepAliveTimeout: KEEP_ALIVE_MS }, (request, response) => {
+      // Whoever still comes over an open connection comes again over another.
+      if (life.stopping) response.shouldKeepAlive = false;
       if (!front(request, response)) handler(request, response);
     });
 }
@@ -170,7 +176,7 @@ function keysOf(value: unknown): number {
 }
 
 function observe(http: Http): void {
-  const seconds = histogram('baton_http_request_seconds', 'Time to answer, by route and status', ['method', 'route', 'status']);
+  const seconds = answerSeconds();
   http
     .getHttpAdapter()
     .getInstance()

@@ -34,28 +34,40 @@ interface Reply {
   readonly sent: boolean;
   code(status: number): Reply;
   header(name: string, value: string): Reply;
-  type(mime: string): Reply;
   send(body: unknown): unknown;
 }
 
 /** The one place where an error becomes an answer, the framework's own errors too. */
 @Catch()
 export class ProblemFilter implements ExceptionFilter {
-  private readonly problems = counter('baton_http_problems_total', 'Answers that were problems, by reason code', ['code']);
   constructor(private readonly log: Log) {}
 
   catch(error: unknown, host: ArgumentsHost): void {
     const reply = host.switchToHttp().getResponse<Reply>();
-    const request = host.switchToHttp().getRequest<{ id?: string; url?: string; method?: string }>();
-    const problem = problemOf(error);
-    this.problems.inc({ code: problem.code });
-    if (problem.status >= 500 && problem.code !== 'unavailable')
-      this.log.error({ err: error, requestId: request.id, method: request.method }, 'request failed');
+    const request = host.switchToHttp().getRequest<{ id?: string; method?: string }>();
+    const { status, headers, body } = answerOfProblem(this.log, error, request);
     if (reply.sent) return;
-    for (const [name, value] of Object.entries(problem.more.headers ?? {})) void reply.header(name, value);
-    void reply.header('Baton-Verdict', 'rejected').header('Baton-Reason', problem.code);
-    void reply.code(problem.status).type('application/problem+json').send(problemBody(problem, request.id));
+    for (const [name, value] of Object.entries(headers)) void reply.header(name, value);
+    void reply.code(status).send(body);
   }
+}
+
+/** What a failed request is told; counted, and logged where it is our fault. */
+export function answerOfProblem(
+  log: Log,
+  error: unknown,
+  { id, method }: { readonly id?: string; readonly method?: string },
+): { readonly status: number; readonly headers: Readonly<Record<string, string>>; readonly body: object } {
+  const problem = problemOf(error);
+  counter('baton_http_problems_total', 'Answers that were problems, by reason code', ['code']).inc({ code: problem.code });
+  if (problem.status >= 500 && problem.code !== 'unavailable') log.error({ err: error, requestId: id, method }, 'request failed');
+  const headers = {
+    ...problem.more.headers,
+    'Baton-Verdict': 'rejected',
+    'Baton-Reason': problem.code,
+    'Content-Type': 'application/problem+json',
+  };
+  return { status: problem.status, headers, body: problemBody(problem, id) };
 }
 
 export function problemBody(problem: Problem, requestId?: string): Record<string, unknown> {
