@@ -1,3 +1,4 @@
+import type { ReasonCode } from '@baton/contracts';
 import { counter, type Http, type Log } from '@baton/platform';
 import { reasonOf, type Told } from './intake';
 
@@ -75,6 +76,9 @@ interface Answering {
   readonly reason: string | undefined;
 }
 
+/** Refused unlooked at, by the thousand where there are too many: a line of each would fill disks. */
+const UNLOOKED: ReadonlySet<string> = new Set(['over_quota', 'unavailable'] satisfies ReasonCode[]);
+
 /** It is answered: counts every fact that it brought by verdict and reason, and logs every refusal in one line. */
 export function countAnswered(log: Log, request: FactRequest, { door, status, reason = 'internal' }: Answering): void {
   const { told, caller, counted } = request;
@@ -86,8 +90,8 @@ export function countAnswered(log: Log, request: FactRequest, { door, status, re
   if (all.length > 1) received().inc({ door }, all.length - 1);
   for (const one of all) {
     answered().inc({ door, verdict: one.verdict, reason: one.reason });
-    if (one.verdict !== 'rejected' && !log.isLevelEnabled('debug')) continue;
-    log[one.verdict === 'rejected' ? 'info' : 'debug']({ door, ...one, tenantId: caller?.tenantId, requestId: request.id }, 'answered');
+    const level = one.verdict === 'rejected' && !UNLOOKED.has(one.reason) ? 'info' : 'debug';
+    if (log.isLevelEnabled(level)) log[level]({ door, ...one, tenantId: caller?.tenantId, requestId: request.id }, 'answered');
   }
 }
 

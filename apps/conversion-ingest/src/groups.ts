@@ -35,6 +35,9 @@ const full = (code: 'over_quota' | 'unavailable'): Problem =>
     `${code === 'over_quota' ? 'More of your requests' : 'More requests'} are waiting than can be stored soon. Nothing was stored; try again.`,
     { headers: { 'Retry-After': '1' } },
   );
+/** Made once: under overload it is most of what is answered. */
+const FULL_OF_YOURS = full('over_quota');
+const FULL = full('unavailable');
 
 /** What became of each item of a group, in its order. */
 export type Settle<T, R> = (key: string, items: readonly T[]) => Promise<readonly (R | Error)[]>;
@@ -60,12 +63,18 @@ export class Groups<T, R> implements Part {
     private readonly limits: GroupLimits,
   ) {}
 
+  /** Why nothing of this key can be taken now; null: something can. For those who would work for nothing. */
+  refusal(key: string): Problem | null {
+    // One who sends too much is told so; when all together do, it is nobody's fault but ours.
+    if ((this.lanes.get(key)?.waiting.length ?? 0) >= this.limits.waitingOfKeyMax) return FULL_OF_YOURS;
+    return this.waiting >= this.limits.waitingMax ? FULL : null;
+  }
+
   submit(key: string, item: T): Promise<R> {
     if (this.closing) return Promise.reject(new InfrastructureError('ingest', 'closing', new Error('this process is stopping')));
+    const refusal = this.refusal(key);
+    if (refusal) return Promise.reject(refusal);
     const lane = this.laneOf(key);
-    // One who sends too much is told so; when all together do, it is nobody's fault but ours.
-    if (lane.waiting.length >= this.limits.waitingOfKeyMax) return Promise.reject(full('over_quota'));
-    if (this.waiting >= this.limits.waitingMax) return Promise.reject(full('unavailable'));
     return new Promise<R>((resolve, reject) => {
       const entry: Entry<T, R> = { item, resolve, reject, timer: setTimeout(() => this.giveUp(lane, entry), this.limits.waitMaxMs) };
       lane.waiting.push(entry);

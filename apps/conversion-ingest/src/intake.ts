@@ -71,6 +71,9 @@ export class Intake {
   }
 
   async take(caller: Caller, posted: Posted, manner: Manner): Promise<Told> {
+    // Before anything is read: under overload a refusal must be cheap.
+    const full = this.parts.groups.refusal(caller.tenantId);
+    if (full) return { kind: 'rejected', receiptId: null, problem: full };
     const reception = this.reception(caller, manner, posted.test);
     try {
       const scope = SCOPE_OF[posted.kind];

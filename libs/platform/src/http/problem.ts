@@ -65,7 +65,7 @@ export function answerOfProblem(
     ...problem.more.headers,
     'Baton-Verdict': 'rejected',
     'Baton-Reason': problem.code,
-    'Content-Type': 'application/problem+json',
+    'Content-Type': 'application/problem+json; charset=utf-8',
   };
   return { status: problem.status, headers, body: problemBody(problem, id) };
 }
