@@ -45,9 +45,9 @@ const WHERE: Readonly<Record<Selector, string>> = {
   receipt_id: 'receipt_id = $1::uuid',
   // A conversion without an order id is its own order.
   order_id: '(order_id = $1 OR (order_id IS NULL AND external_id = $1))',
-  click_id: `data->>'clickId' = $1`,
-  customer_id: `data->>'customerId' = $1`,
-  email: `data->>'emailHash' = $1`,
+  click_id: 'click_id = $1',
+  customer_id: 'customer_id = $1',
+  email: 'email_hash = $1',
 };
 
 export const selectionStore = (progress: ProgressStore): SelectionStore => ({
