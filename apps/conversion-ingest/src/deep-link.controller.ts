@@ -1,6 +1,7 @@
 import { ApiKeyGuard, type Caller, NeedsScope, TheCaller } from '@baton/platform';
 import { Body, Controller, Header, HttpCode, Post, UseGuards } from '@nestjs/common';
 import { ApiBearerAuth, ApiOperation, ApiTags } from '@nestjs/swagger';
+import { AnswersDeepLink } from './answers-openapi';
 import { DeepLinkBody } from './bodies';
 import { type DeepLinkAnswer, DeepLinks } from './deep-links';
 
@@ -19,6 +20,7 @@ export class DeepLinkController {
   @NeedsScope('deep_links:claim')
   @Header('Cache-Control', 'no-store')
   @HttpCode(200)
+  @AnswersDeepLink()
   @Post('claim')
   claim(@TheCaller() caller: Caller, @Body() body: DeepLinkBody): Promise<DeepLinkAnswer> {
     return this.deepLinks.claim(caller.tenantId, body);

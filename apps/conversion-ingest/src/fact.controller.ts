@@ -1,7 +1,8 @@
 import { ApiKeyGuard, type Caller, NeedsScope, TheCaller } from '@baton/platform';
 import { Body, Controller, Post, Query, Req, Res, UseGuards } from '@nestjs/common';
 import { ApiBearerAuth, ApiBody, ApiExtraModels, ApiHeader, ApiOperation, ApiQuery, ApiTags, getSchemaPath } from '@nestjs/swagger';
-import { type FactRequest, type Reply, tell } from './answered';
+import { type FactRequest, type Reply } from './answered';
+import { AnswersFact } from './answers-openapi';
 import { ConversionBody, IdentityBody, ReversalBody, ReversalByIdBody, VerificationBody } from './bodies';
 import type { Answer } from './domain';
 import { takeFact } from './fact';
@@ -21,6 +22,7 @@ export class FactController {
 
   @ApiOperation({ summary: 'Tell of a conversion. 201: stored; 200: it was stored before; anything else stored nothing.' })
   @ApiBody({ type: ConversionBody })
+  @AnswersFact()
   @ValidateOnly()
   @IdempotencyKey()
   @NeedsScope('conversions:write')
@@ -41,6 +43,7 @@ export class FactController {
   })
   @ApiExtraModels(ReversalByIdBody, ReversalBody)
   @ApiBody({ schema: { oneOf: [{ $ref: getSchemaPath(ReversalByIdBody) }, { $ref: getSchemaPath(ReversalBody) }] } })
+  @AnswersFact()
   @ValidateOnly()
   @IdempotencyKey()
   @NeedsScope('reversals:write')
@@ -57,6 +60,7 @@ export class FactController {
 
   @ApiOperation({ summary: 'Say that identifiers belong to one person.' })
   @ApiBody({ type: IdentityBody })
+  @AnswersFact()
   @ValidateOnly()
   @IdempotencyKey()
   @NeedsScope('identities:write')
@@ -73,6 +77,7 @@ export class FactController {
 
   @ApiOperation({ summary: 'Say that a conversion that was told of as pending_verification is one; it may arrive before the conversion.' })
   @ApiBody({ type: VerificationBody })
+  @AnswersFact()
   @ValidateOnly()
   @IdempotencyKey()
   @NeedsScope('conversions:write')

@@ -2,6 +2,8 @@ import { REASON_CODES, type ReasonCode } from '@baton/contracts';
 import { mintApiKey } from '@baton/platform';
 import { serve, type TestDatabase, testDatabase } from '@baton/platform/testing';
 import { eventually, ownPrefix, stores } from '@baton/testing';
+import { Ajv } from 'ajv';
+import addFormats from 'ajv-formats';
 import fc from 'fast-check';
 import { randomUUID } from 'node:crypto';
 import { type Account, apiKey, type Asking, clickOf, customerOf, type Json, openWorld, order, program, type World } from './ingest.world';
@@ -134,7 +136,8 @@ describe('every answer', () => {
   );
 
   it('keeps to the API’s description', async () => {
-    const { paths } = (await world.call('/openapi.json', undefined)).json as { paths: Json };
+    const api = (await world.call('/openapi.json', undefined)).json as { paths: Json };
+    const { paths } = api;
     expect(Object.keys(paths).sort()).toEqual([
       '/v1/conversions',
       '/v1/conversions/batch',
@@ -151,6 +154,39 @@ describe('every answer', () => {
       '/v1/reversals',
       '/v1/verifications',
     ]);
+    const ajv = addFormats(new Ajv({ strict: false, allErrors: true })).addSchema({ ...api, $id: 'api' });
+    const described = (path: string, method: string, answer: Awaited<ReturnType<typeof call>>): void => {
+      const [status, type] = answer.status < 400 ? [answer.status, 'application~1json'] : ['default', 'application~1problem+json'];
+      const schema =
+        status === 'default'
+          ? 'api#/components/schemas/Problem'
+          : `api#/paths/${path.replaceAll('/', '~1').replaceAll('{', '%7B').replaceAll('}', '%7D')}/${method}/responses/${status}/content/${type}/schema`;
+      const holds = ajv.compile({ $ref: schema });
+      expect([path, holds(answer.json) ? [] : holds.errors, answer.json]).toEqual([path, [], answer.json]);
+    };
+    const account = { key: acme.key };
+    const answers = [
+      ['/v1/conversions', await convert({ click_id: 'no-click', line_items: [{ sku: 'a', amount_minor: 1 }], order_id: 'o1' })],
+      ['/v1/conversions', await convert({ external_id: 'described' })],
+      ['/v1/conversions', await convert({ external_id: 'described' }, { replica: 1 })],
+      ['/v1/conversions', await convert({ external_id: 'described', currency: 'USD' })],
+      ['/v1/conversions', await convert({ validate_only: true })],
+      ['/v1/conversions', await convert({ nonsense: 1 })],
+      ['/v1/conversions', await convert({ type: 'signup', pending_verification: true, click_id: acme.click })],
+      ['/v1/reversals', await call('/v1/reversals', { external_id: 'described', reversal_id: 'r1', amount_minor: 10, currency: 'EUR' })],
+      ['/v1/reversals', await call('/v1/reversals', { order_id: 'o1', dry_run: true })],
+      ['/v1/reversals', await call('/v1/reversals', { order_id: 'o1' })],
+      ['/v1/reversals', await call('/v1/reversals', { email: 'nobody@x' })],
+      ['/v1/identities', await call('/v1/identities', { customer_id: 'c', visitor_id: 'v' })],
+      ['/v1/verifications', await call('/v1/verifications', { external_id: 'described' })],
+    ] as const;
+    for (const [path, answer] of answers) described(path, 'post', answer);
+    for (const [, { headers }] of answers) {
+      const receipt = headers.get('baton-receipt');
+      if (receipt) described('/v1/receipts/{id}', 'get', await world.call(`/v1/receipts/${receipt}`, undefined, account));
+    }
+    described('/v1/receipts', 'get', await world.call('/v1/receipts?external_id=described', undefined, account));
+    described('/v1/keys/current', 'get', await world.call('/v1/keys/current', undefined, account));
   });
 
   it('is no 5xx, whatever the body, and what was stored is exactly what was said to be', async () => {

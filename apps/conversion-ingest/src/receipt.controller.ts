@@ -2,6 +2,7 @@ import { UUID } from '@baton/contracts';
 import { ApiKeyGuard, type Caller, NeedsScope, Problem, TheCaller } from '@baton/platform';
 import { Controller, Get, Param, Query, UseGuards } from '@nestjs/common';
 import { ApiBearerAuth, ApiOperation, ApiQuery, ApiTags } from '@nestjs/swagger';
+import { AnswersReceipt, AnswersReceipts } from './answers-openapi';
 import { type Answer, unstorableIn } from './domain';
 import { Receipts } from './receipts';
 
@@ -17,6 +18,7 @@ export class ReceiptController {
       'The receipt of a request, as it was first answered (accepted, or refused in the last 30 days), and what has become of its conversion since: attribution, fraud verdict, rewards, payout, what is left of it.',
   })
   @NeedsScope('receipts:read')
+  @AnswersReceipt()
   @Get(':id')
   async one(@TheCaller() caller: Caller, @Param('id') id: string): Promise<Answer> {
     const receipt = UUID.test(id) ? await this.receipts.one(caller.tenantId, id) : null;
@@ -27,6 +29,7 @@ export class ReceiptController {
   @ApiOperation({ summary: 'Every receipt of one external id: the conversion and its reversals, oldest first.' })
   @ApiQuery({ name: 'external_id', required: true })
   @NeedsScope('receipts:read')
+  @AnswersReceipts()
   @Get()
   async ofExternalId(@TheCaller() caller: Caller, @Query('external_id') externalId: unknown): Promise<{ receipts: readonly Answer[] }> {
     if (typeof externalId !== 'string' || externalId === '')

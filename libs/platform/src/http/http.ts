@@ -1,7 +1,6 @@
 import { type DynamicModule, ValidationPipe } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication, RouteConfig } from '@nestjs/platform-fastify';
-import { DocumentBuilder, SwaggerModule } from '@nestjs/swagger';
 import type { ValidationError } from 'class-validator';
 import { DEPTH_MAX, depthOf, InvalidEvent, refuseForbiddenKeys } from '@baton/contracts';
 import { randomUUID } from 'node:crypto';
@@ -12,6 +11,7 @@ import { metricsContentType, metricsText } from '../run/metrics';
 import type { Log } from '../run/log';
 import type { Composition } from '../run/run';
 import { answerSeconds } from './answer-seconds';
+import { describeApi } from './openapi';
 import { type FieldProblem, Problem, problemBody, ProblemFilter } from './problem';
 
 export type Http = NestFastifyApplication;
@@ -210,32 +210,6 @@ function healthRoutes(http: Http, composition: Composition, life: { stopping: bo
     return reply.code(ready ? 200 : 503).send({ ready, ...(ready ? {} : { waiting }), ...composition.status?.() });
   });
 }
-
-function describeApi(http: Http, about: NonNullable<Composition['openApi']>): void {
-  const config = new DocumentBuilder().setTitle(about.title).setDescription(about.description).setVersion('1').addBearerAuth().build();
-  const described = (): object => {
-    const made = SwaggerModule.createDocument(http, config);
-    const paths = { ...made.paths, ...about.paths };
-    return withoutEmptyRequired({ ...made, paths, tags: tagsOf(paths).map((name) => ({ name })) });
-  };
-  let document: object | undefined;
-  http
-    .getHttpAdapter()
-    .getInstance()
-    .get('/openapi.json', (_request, reply) => reply.send((document ??= described())));
-}
-
-/** OpenAPI 3.0 wants `required` to name something, or not to be there. */
-function withoutEmptyRequired<T>(value: T): T {
-  if (typeof value !== 'object' || value === null) return value;
-  if (Array.isArray(value)) return value.map(withoutEmptyRequired) as T;
-  const kept = Object.entries(value).filter(([key, child]) => !(key === 'required' && Array.isArray(child) && child.length === 0));
-  return Object.fromEntries(kept.map(([key, child]) => [key, withoutEmptyRequired(child)])) as T;
-}
-
-const tagsOf = (paths: object): string[] => [
-  ...new Set(Object.values(paths).flatMap((path: object) => Object.values(path).flatMap(({ tags = [] }: { tags?: string[] }) => tags))),
-];
 
 function problemOfValidation(errors: ValidationError[]): Problem {
   const problems = problemsOf(errors);
