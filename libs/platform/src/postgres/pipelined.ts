@@ -47,12 +47,13 @@ export class PipelinedClient {
       client.off('error', this.lost);
       client.release(broken);
     };
+    const { tx, end } = statements(client);
     try {
-      const tx = statements(client);
       const opened = Promise.all([tx.$executeRawUnsafe('BEGIN'), opening(tx)]);
       // Looked at below; until then it must not count as unheard.
       opened.catch(() => undefined);
       const [done] = await Promise.allSettled([work(tx)]);
+      end();
       // The first failure is the cause of those after it.
       await opened;
       if (done.status === 'rejected') throw done.reason;
@@ -70,9 +71,12 @@ export class PipelinedClient {
 
 const nothing = (): Promise<void> => Promise.resolve();
 
-function statements(client: PoolClient): Tx {
+/** After `end` nothing is asked any more: work that failed in one part may still go on in another, and the connection is soon somebody else's. */
+function statements(client: PoolClient): { readonly tx: Tx; readonly end: () => void } {
+  let isOver = false;
   const { stream } = (client as unknown as { connection: { stream: Socket } }).connection;
   const ask = (sql: string, values: unknown[]): Promise<QueryResult> => {
+    if (isOver) return Promise.reject(new Error('the transaction is over'));
     // One write for all that is asked for in this turn.
     if (stream.writableCorked === 0) {
       stream.cork();
@@ -80,10 +84,11 @@ function statements(client: PoolClient): Tx {
     }
     return client.query(prepared(sql, values));
   };
-  return {
+  const tx: Tx = {
     $queryRawUnsafe: async <R>(sql: string, ...values: unknown[]): Promise<R> => (await ask(sql, values)).rows as R,
     $executeRawUnsafe: async (sql: string, ...values: unknown[]): Promise<number> => (await ask(sql, values)).rowCount ?? 0,
   };
+  return { tx, end: () => void (isOver = true) };
 }
 
 /** Statements are few and written by us; were they ever made at run time, those beyond are planned each time. */

@@ -201,6 +201,29 @@ describe.each([false, true])('the Postgres half of the runtime (pipelined: %s)',
     expect(await count()).toBe(1);
   });
 
+  it('asks nothing for a transaction that is over: its connection is somebody else’s by then', async () => {
+    const database = openDatabase({ url: db.worker, poolMax: 1, log, pipelined });
+    closing.push(() => database.close());
+    const id = randomUUID();
+    let later: Promise<unknown> | undefined;
+    let isOver: () => void = () => undefined;
+    const over = new Promise<void>((resolve) => (isOver = resolve));
+    await expect(
+      database.untenanted((tx) => {
+        later = over
+          .then(() => tx.$executeRawUnsafe('INSERT INTO known_tenants (id) VALUES ($1::uuid)', id))
+          .catch((error: Error) => error);
+        return Promise.all([tx.$queryRawUnsafe('SELECT 1 / $1::int', 0), later]);
+      }),
+    ).rejects.toThrow(/division by zero/);
+    const next = database.untenanted(async (tx) => {
+      isOver();
+      expect(await later).toBeInstanceOf(Error);
+      return tx.$queryRawUnsafe<{ n: number }[]>('SELECT count(*)::int AS n FROM known_tenants WHERE id = $1::uuid', id);
+    });
+    expect(await next).toEqual([{ n: 0 }]);
+  });
+
   class Recorder implements Producer {
     readonly sent: string[] = [];
     async send(messages: readonly OutgoingMessage[]): Promise<void> {
