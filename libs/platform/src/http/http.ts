@@ -23,6 +23,8 @@ const KEYS_PER_KB = 32;
 const REQUEST_TIMEOUT_MS = 30_000;
 /** Fastify's own default: longer than the idle time of usual load balancers. */
 const KEEP_ALIVE_MS = 72_000;
+/** While it closes, idle connections are looked for so often. */
+const SWEEP_MS = 20;
 const REQUEST_ID = /^[A-Za-z0-9._-]{1,128}$/;
 
 /** Connections whose request may take longer than others do. Node asks once for each request, and leaves the answer to us. */
@@ -116,8 +118,15 @@ function behind(front: NonNullable<Composition['front']>, life: { readonly stopp
     });
 }
 
-/** Stops accepting, lets what is in flight end, closes idle connections. */
-export const closeHttp = (http: Http): Promise<void> => http.close();
+/**
+ * Stops accepting, lets what is in flight end, closes idle connections: also those that get idle meanwhile, which would stay open for as long as
+ * their clients like to keep them.
+ */
+export async function closeHttp(http: Http): Promise<void> {
+  const server = http.getHttpServer() as Server;
+  const sweeping = setInterval(() => server.closeIdleConnections(), SWEEP_MS);
+  await http.close().finally(() => clearInterval(sweeping));
+}
 
 /** Before routes are made. */
 function boundBodies(http: Http): void {
