@@ -5,7 +5,7 @@ import type { Admission, KeyedRequest, NeededScope } from './api-key-admission';
 import { quotaHeaders, type QuotaState } from './api-key-quota';
 import type { Caller } from './api-keys';
 import { BODY_MAX_BYTES, parseBody, requestIdOf } from './http';
-import { answerOfProblem, Problem, problemOf } from './problem';
+import { answerOfProblem, Problem } from './problem';
 
 /**
  * A route whose plain requests are answered without the framework: a JSON object, posted with a key, of known length. Whatever is not plain (a
