@@ -129,4 +129,8 @@ async function status() {
   }
 }
 
-if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) await main(process.argv.slice(2)).catch(failWith);
+if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
+  await main(process.argv.slice(2)).catch(failWith);
+  // kafkajs may keep a timer or a connection; everything is said by now.
+  process.exit();
+}

@@ -6,10 +6,11 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { CACHE, DATA, PORTS } from './settings.mjs';
 import { ensurePrograms } from './packages.mjs';
-import { needFreePort, runningPid, startDetached, until } from './processes.mjs';
+import { needFreePort, pause, runningPid, startDetached, until } from './processes.mjs';
 import { Trouble } from './progress.mjs';
 
 const VERSION = '4.3.1';
+const FAREWELL_MAX_MS = 3_000;
 const JARS = join(CACHE, `kafka-${VERSION}`);
 
 /** A broker with a folder and ports of its own; `name` is how the process is known again. */
@@ -144,6 +145,7 @@ export async function roundTrip(brokers) {
     await producer.send({ topic, messages: [{ value: text }] });
     await seen;
   } finally {
-    await Promise.allSettled([consumer.disconnect(), producer.disconnect(), admin.disconnect()]);
+    // kafkajs has been seen to wait for ever for a farewell.
+    await Promise.race([Promise.allSettled([consumer.disconnect(), producer.disconnect(), admin.disconnect()]), pause(FAREWELL_MAX_MS)]);
   }
 }
