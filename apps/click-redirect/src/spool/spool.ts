@@ -35,6 +35,9 @@ const SEGMENT_AGE_MS = 10_000;
 const RETRY_MS = 500;
 const CHECK_MS = 25;
 
+/** Names kept of segments that could not be removed. */
+const LITTER_MAX = 1_000;
+
 /**
  * Facts on a local disk before anybody hears of them. What comes while the disk is busy waits in memory and goes in one write and one
  * fdatasync (group commit). After a failed write or sync nobody knows what the file holds: the segment is sealed where it was certain, its
@@ -56,6 +59,10 @@ export class Spool {
   private readonly segmentBytes: number;
   private readonly segmentAgeMs: number;
   private readonly retryMs: number;
+
+  /** Segments without a fact on their way out, and the names of those that the disk did not let go. */
+  private discarding: Promise<unknown> = Promise.resolve();
+  private readonly litter = new Set<string>();
 
   private constructor(
     private readonly options: SpoolOptions,
@@ -118,6 +125,9 @@ export class Spool {
     if (this.filling.dones.length > 0) await this.flush();
     const unused = await this.next?.catch(() => null);
     if (unused) await this.discard(unused);
+    await this.discarding;
+    // Once more: they lie ahead of the tide, where the shipper does not look. Nothing is created any more that could have such a name.
+    for (const name of this.litter) await this.remove(name);
     await this.segment?.file.close().catch(() => undefined);
     this.segment = null;
     this.options.tide.seal(this.end);
@@ -202,12 +212,13 @@ export class Spool {
 
   private async create(base: number): Promise<Segment> {
     const file = await this.options.disk.create(segmentName(base));
+    this.litter.delete(segmentName(base));
     try {
       await file.datasync();
       await this.options.disk.syncFolder();
     } catch (error) {
       await file.close().catch(() => undefined);
-      await this.options.disk.remove(segmentName(base)).catch(() => undefined);
+      await this.remove(segmentName(base));
       throw error;
     }
     return { base, file, openedMs: Date.now(), length: 0 };
@@ -215,19 +226,32 @@ export class Spool {
 
   private async discard({ base, file }: Segment): Promise<void> {
     await file.close().catch(() => undefined);
-    await this.options.disk.remove(segmentName(base)).catch(() => undefined);
+    await this.remove(segmentName(base));
+  }
+
+  /** What the disk does not let go is tried once more at the end; what is too much for that, by the next process. */
+  private async remove(name: string): Promise<void> {
+    try {
+      await this.options.disk.remove(name);
+      this.litter.delete(name);
+    } catch {
+      if (this.litter.size < LITTER_MAX) this.litter.add(name);
+    }
   }
 
   /** What was written behind the certain part may be there or not; the next segment's name leaves room for it. */
   private seal(segment: Segment, uncertainBytes: number): void {
     this.segment = null;
     this.end = segment.base + segment.length + uncertainBytes;
-    // Nothing in it was answered for: on a full disk such files would gather by the thousand.
-    if (segment.length === 0) void this.discard(segment);
-    else void segment.file.close().catch(() => undefined);
-    const unused = this.next;
+    // Nothing in an empty one was answered for: on a full disk such files would gather by the thousand.
+    const empty = segment.length === 0 ? this.discard(segment) : segment.file.close().catch(() => undefined);
+    // One that could not be prepared has removed itself.
+    const unused = this.next?.then(
+      (prepared) => this.discard(prepared),
+      () => undefined,
+    );
     this.next = null;
-    void unused?.then((prepared) => this.discard(prepared)).catch(() => undefined);
+    this.discarding = Promise.all([this.discarding, empty, unused]);
     this.options.tide.seal(this.end);
   }
 
