@@ -1,4 +1,4 @@
-import { linksByNumber, programsOf, type Tx } from '@baton/platform';
+import { linksByNumber, programStates, type Tx } from '@baton/platform';
 import type { KnownLink, KnownProgram, TouchClaim } from './domain';
 
 /** What the catalog knows that bears on touches. Every call belongs to a transaction of the one tenant. */
@@ -13,13 +13,15 @@ export interface TouchStore {
 export const touchStore: TouchStore = {
   async known(tx, tenantId, claims) {
     const numbers = [...new Set(claims.flatMap(({ linkNumber }) => (linkNumber === null ? [] : [linkNumber])))].sort((a, b) => a - b);
-    const programs = await programsOf(tx, tenantId);
-    const links = await linksByNumber(
-      tx,
-      numbers.map((number) => ({ tenantId, number })),
-    );
+    const [programs, links] = await Promise.all([
+      programStates(tx, tenantId),
+      linksByNumber(
+        tx,
+        numbers.map((number) => ({ tenantId, number })),
+      ),
+    ]);
     return {
-      programs: programs.map(({ id, state, longestWindowMs }) => ({ id, state, windowMs: longestWindowMs })),
+      programs,
       links: links.map(({ number, id, partnerId, programId }) => ({ number, id, partnerId, programId })),
     };
   },
