@@ -53,3 +53,36 @@ describe.each([false, true])('a server that closes (with routes before the frame
     expect(outcome).toBe('closed');
   });
 });
+
+describe('a service that is stopping', () => {
+  it('sends whoever still comes to another connection, before the framework too', async () => {
+    class Module {}
+    const life = { stopping: false, started: true };
+    const http = await createHttp(
+      { module: Module },
+      { parts: [], front: (request, response) => request.url === '/front' && (response.end('done'), true) },
+      createLog('test', 'silent'),
+      life,
+    );
+    await http.listen(0, '127.0.0.1');
+    const url = (await http.getUrl()).replace('[::1]', '127.0.0.1');
+    const connectionOf = (path: string): Promise<string | undefined> =>
+      new Promise((resolve, reject) => {
+        const kept = new Agent({ keepAlive: true });
+        get(url + path, { agent: kept }, (answer) => {
+          answer.resume().on('end', () => {
+            kept.destroy();
+            resolve(answer.headers.connection);
+          });
+        }).on('error', reject);
+      });
+    const before = [await connectionOf('/front'), await connectionOf('/livez')];
+    life.stopping = true;
+    const after = [await connectionOf('/front'), await connectionOf('/livez')];
+    await closeHttp(http);
+    expect([before, after]).toEqual([
+      ['keep-alive', 'keep-alive'],
+      ['close', 'close'],
+    ]);
+  });
+});
