@@ -1,9 +1,8 @@
-import type { Scope } from '@baton/contracts';
 import { type Caller, type FrontRoute, traceparentOf } from '@baton/platform';
 import { type FactRequest, type Reply, tell } from './answered';
 import type { Answer } from './domain';
 import { readIdempotencyKey } from './idempotency-key';
-import type { Intake } from './intake';
+import { type Intake, SCOPE_OF } from './intake';
 import type { PostedKind } from './posted';
 
 export interface FactAsked {
@@ -48,23 +47,17 @@ export function readValidateOnly(body: unknown, query: unknown): { readonly vali
   return { validateOnly: byQuery || byBody === true, posted };
 }
 
-const FRONT: readonly (readonly [string, PostedKind, Scope])[] = [
-  ['/v1/conversions', 'conversion', 'conversions:write'],
-  ['/v1/reversals', 'reversal', 'reversals:write'],
-  ['/v1/identities', 'identity', 'identities:write'],
-  ['/v1/verifications', 'verification', 'conversions:write'],
-];
+const KIND_OF: Readonly<Record<string, PostedKind>> = {
+  '/v1/conversions': 'conversion',
+  '/v1/reversals': 'reversal',
+  '/v1/identities': 'identity',
+  '/v1/verifications': 'verification',
+};
 
 /** The controller's routes once more, for plain requests: what is asked most is answered without the framework. */
 export const frontRoutes = (intake: Intake): FrontRoute[] =>
-  FRONT.map(([path, kind, scope]) => ({
+  Object.entries(KIND_OF).map(([path, kind]) => ({
     path,
-    scope,
-    handle: (request, reply) =>
-      takeFact(intake, kind, request.caller as Caller, {
-        body: request.body,
-        query: null,
-        request: request as FactRequest & typeof request,
-        reply,
-      }),
+    scope: SCOPE_OF[kind],
+    handle: (request, reply) => takeFact(intake, kind, request.caller as Caller, { body: request.body, query: null, request, reply }),
   }));

@@ -48,7 +48,7 @@ type Rejected = Extract<Told, { kind: 'rejected' }>;
 export const reasonOf = (told: Told): ReasonCode => (told.kind === 'rejected' ? told.problem.code : told.kind);
 
 /** What a key must be allowed to do for each kind of fact, whatever the route that brings it. */
-const SCOPE_OF: Record<PostedKind, Scope> = {
+export const SCOPE_OF: Readonly<Record<PostedKind, Scope>> = {
   conversion: 'conversions:write',
   reversal: 'reversals:write',
   identity: 'identities:write',
