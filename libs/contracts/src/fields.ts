@@ -150,15 +150,24 @@ function typed(target: object, name: string, schema: JsonSchema | (() => JsonSch
 
 @ValidatorConstraint({ name: 'realDate' })
 class RealDate implements ValidatorConstraintInterface {
+  /** Where the pattern holds, only the day can be one that its month has not. */
+  static readonly sure = () => (value: unknown) =>
+    typeof value === 'string' && INSTANT.test(value) && Number(value.slice(8, 10)) <= SHORTEST_MONTH ? true : isRealDate(value);
   validate(value: unknown): boolean {
-    if (typeof value !== 'string') return false;
-    const ms = Date.parse(value);
-    // 31 February parses as March on some engines: what comes back must be what was sent.
-    return !Number.isNaN(ms) && new Date(ms).toISOString() === value;
+    return isRealDate(value);
   }
   defaultMessage(): string {
     return '$property must be a real instant in UTC with milliseconds, such as 2026-01-31T12:00:00.000Z';
   }
+}
+
+const SHORTEST_MONTH = 28;
+
+function isRealDate(value: unknown): boolean {
+  if (typeof value !== 'string') return false;
+  const ms = Date.parse(value);
+  // 31 February parses as March on some engines: what comes back must be what was sent.
+  return !Number.isNaN(ms) && new Date(ms).toISOString() === value;
 }
 
 /** class-transformer copies maps key by key and silently drops keys such as "toString": a map is taken as it came. */

@@ -15,10 +15,11 @@ export function parseJsonObject(value: Buffer | null | undefined): object {
   if (value.length > VALUE_MAX_BYTES) throw new InvalidEvent('too_large', `${value.length} bytes; at most ${VALUE_MAX_BYTES} are read`);
   const depth = depthOf(value);
   if (depth > DEPTH_MAX) throw new InvalidEvent('too_deep', `nested deeper than ${DEPTH_MAX}`);
-  const parsed = parseText(value.toString('utf8'));
+  const text = value.toString('utf8');
+  const parsed = parseText(text);
   if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed))
     throw new InvalidEvent('not_an_object', 'the value is JSON, but not an object');
-  refuseForbiddenKeys(parsed);
+  refuseForbiddenKeys(text, parsed);
   return parsed;
 }
 
@@ -49,11 +50,18 @@ function parseText(text: string): unknown {
   }
 }
 
-/** Depth is bounded by now, so recursion is safe. */
-export function refuseForbiddenKeys(value: unknown): void {
+/** By their letters, or by escapes that may spell them: a text with neither has no such key, and needs no walk. */
+const MAY_BE_FORBIDDEN = /__proto__|constructor|prototype|\\u/;
+
+/** `value` is what the text says. Depth is bounded by now, so recursion is safe. Throws `InvalidEvent`. */
+export function refuseForbiddenKeys(text: string, value: unknown): void {
+  if (MAY_BE_FORBIDDEN.test(text)) walk(value);
+}
+
+function walk(value: unknown): void {
   if (typeof value !== 'object' || value === null) return;
   for (const key of Object.keys(value)) {
     if (FORBIDDEN.includes(key)) throw new InvalidEvent('forbidden_key', `the key "${key}" is not allowed anywhere`);
-    refuseForbiddenKeys((value as Record<string, unknown>)[key]);
+    walk((value as Record<string, unknown>)[key]);
   }
 }

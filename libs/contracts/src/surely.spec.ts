@@ -63,6 +63,10 @@ describe('what surely is right', () => {
         '',
         '\ud800',
         '2026-01-31T12:00:00.000Z',
+        '2026-02-28T23:59:59.999Z',
+        '2026-02-30T12:00:00.000Z',
+        '2100-02-29T12:00:00.000Z',
+        '+012026-01-31T12:00:00.000Z',
         'EUR',
         'active',
         '00000000-0000-4000-8000-000000000001',
@@ -86,6 +90,7 @@ describe('what surely is right', () => {
       );
     }
     expect([...names].sort()).toEqual([
+      'RealDate',
       'TextMapRule',
       'TextRule',
       'arrayMaxSize',

@@ -13,37 +13,62 @@ const NEVER: Check = () => false;
  * change or to leave out. False says nothing: ask them, who also know what to tell people. The rules are theirs, looked up once instead of at
  * every value; what this cannot look up is never sure.
  */
-export function isSurely(type: new () => object, value: unknown): boolean {
+export const isSurely = (type: new () => object, value: unknown): boolean => checkOf(type)(value);
+
+function checkOf(type: new () => object): Check {
   let check = compiled.get(type);
   if (!check) compiled.set(type, (check = compile(type) ?? NEVER));
-  return check(value);
+  return check;
+}
+
+/** What the fields of a class must be, in the order in which they are looked at. */
+interface FieldCheck {
+  readonly name: string;
+  readonly isOptional: boolean;
+  readonly conditions: readonly Rule[];
+  readonly rules: readonly Rule[];
 }
 
 function compile(type: new () => object): Check | null {
   // A default would have to be filled in.
   if (Object.values(new type()).some((value) => value !== undefined)) return null;
-  const rules = new Map<string, Rule[]>();
-  const conditions = new Map<string, Rule[]>();
+  const fields = new Map<string, { isOptional: boolean; conditions: Rule[]; rules: Rule[] }>();
   for (const metadata of getMetadataStorage().getTargetValidationMetadatas(type, '', false, false)) {
-    const { propertyName: name } = metadata;
-    const isCondition = metadata.type === 'conditionalValidation';
-    const rule = isCondition ? (metadata.constraints[0] as Rule) : ruleOf(type, metadata);
-    if (!rule || metadata.validateIf) return null;
-    if (!rules.has(name)) rules.set(name, []);
-    if (!isCondition) rules.get(name)?.push(rule);
-    else conditions.set(name, [...(conditions.get(name) ?? []), rule]);
+    const { propertyName } = metadata;
+    const field = fields.get(propertyName) ?? { isOptional: false, conditions: [], rules: [] };
+    fields.set(propertyName, field);
+    if (metadata.validateIf) return null;
+    if (metadata.name === 'isOptional') field.isOptional = true;
+    else if (metadata.type === 'conditionalValidation') field.conditions.push(metadata.constraints[0] as Rule);
+    else {
+      const rule = ruleOf(type, metadata);
+      if (!rule) return null;
+      field.rules.push(rule);
+    }
   }
-  if (rules.size === 0) return null;
-  const fields = [...rules].map(([name, own]) => ({ name, own, conditions: conditions.get(name) ?? [] }));
+  if (![...fields.values()].some(({ rules }) => rules.length > 0)) return null;
+  return allFields([...fields].map(([name, field]) => ({ name, ...field })));
+}
+
+/** Loops without calls of their own: every event and every request passes here. */
+function allFields(fields: readonly FieldCheck[]): Check {
+  const names = new Set(fields.filter(({ rules }) => rules.length > 0).map(({ name }) => name));
   return (value) => {
     if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
-    for (const name in value) if (!rules.has(name)) return false;
-    for (const { name, own, conditions: when } of fields) {
-      const one = (value as Record<string, unknown>)[name];
-      if (when.every((condition) => condition(value, one)) && !own.every((rule) => rule(value, one))) return false;
+    for (const name in value) if (!names.has(name)) return false;
+    for (const field of fields) {
+      const one = (value as Record<string, unknown>)[field.name];
+      if (field.isOptional && (one === undefined || one === null)) continue;
+      if (field.conditions.length > 0 && !allHold(field.conditions, value, one)) continue;
+      if (!allHold(field.rules, value, one)) return false;
     }
     return true;
   };
+}
+
+function allHold(rules: readonly Rule[], holder: object, value: unknown): boolean {
+  for (const rule of rules) if (!rule(holder, value)) return false;
+  return true;
 }
 
 function ruleOf(type: new () => object, metadata: Metadata): Rule | null {
@@ -65,7 +90,12 @@ function ruleOf(type: new () => object, metadata: Metadata): Rule | null {
 function nestedRule(type: new () => object, name: string): Rule | null {
   const nested = nestedTypeOf(type.prototype as object, name);
   if (!nested) return null;
-  return (_object, value) => (Array.isArray(value) ? value.every((one) => isSurely(nested(), one)) : isSurely(nested(), value));
+  // Classes may name each other: asked for when it is needed.
+  let check: Check | undefined;
+  return (_object, value) => {
+    check ??= checkOf(nested());
+    return Array.isArray(value) ? value.every(check) : check(value);
+  };
 }
 
 /** A rule's verdict in fewer words than class-validator needs for it; null: it must be asked itself. */
