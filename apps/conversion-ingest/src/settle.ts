@@ -161,7 +161,7 @@ async function within(
   const first = candidates(open, judgements, reused);
   const [inserted, standings] = await Promise.all([facts.insert(tx, first), parts.selections.standingFor(tx, arrivedOf(first))]);
   const stored = first.filter(({ claim }) => inserted.has(claim.factId));
-  for (const fact of stored) known.set(fact.claim.factId, { ...fact.claim, answer: fact.answer });
+  for (const fact of stored) known.set(fact.claim.factId, storedOf(fact));
   await learn([...new Set(open.map(({ claim }) => claim.factId))].filter((id) => !known.has(id)));
   const outcomes = items.map((item): [PendingClaim, Outcome] => [
     item,
@@ -172,6 +172,15 @@ async function within(
   await takeBackArrived(tx, parts, standings, stored, items[0]?.traceparent ?? '');
   return { outcomes: new Map(outcomes), stored };
 }
+
+const storedOf = ({ claim: { factId, receiptId, bodyHash, coreHash, door }, answer }: NewFact): StoredFact => ({
+  factId,
+  receiptId,
+  bodyHash,
+  coreHash,
+  door,
+  answer,
+});
 
 /** Of two with one id in a group the first that can be accepted is; the other is judged against it. */
 function candidates(

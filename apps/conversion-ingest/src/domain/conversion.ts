@@ -66,9 +66,9 @@ export function claimConversion(asked: ConversionAsked, reception: Reception): C
     receiptId: reception.receiptId,
     bodyHash: fingerprint('conversion', bodyOf(asked, money, names, reception.test, time.sent ? time.occurredAtMs : null)),
     coreHash: fingerprint('conversion core', {
-      externalId: asked.external_id,
       amountMinor: money.amountMinor,
       currency: money.currency,
+      externalId: asked.external_id,
       test: reception.test,
     }),
     externalId: data.externalId,
@@ -105,7 +105,7 @@ function readMoney({ type, amount_minor, currency, line_items }: ConversionAsked
   if (bad >= 0) return unreadable('amount_invalid', undefined, `line_items[${bad}].amount_minor`);
   const lineItems = line_items?.map(
     ({ sku, category, quantity, amount_minor: amountMinor }) =>
-      present({ sku: said(sku), category: said(category), quantity: quantity ?? 1, amountMinor: amountMinor as number }) as LineItem,
+      present({ amountMinor: amountMinor as number, category: said(category), quantity: quantity ?? 1, sku: said(sku) }) as LineItem,
   );
   return { amountMinor: amount_minor, currency, lineItems: lineItems && lineItems.length > 0 ? lineItems : null };
 }
@@ -137,43 +137,55 @@ interface Parts {
   readonly occurredAtMs: number;
 }
 
-function dataOf({ asked, reception, money, names, click, occurredAtMs }: Parts): ConversionReceivedData {
-  return present({
-    tenantId: reception.tenantId,
-    conversionId: conversionIdOf(reception.tenantId, asked.external_id),
-    externalId: asked.external_id,
-    programId: said(asked.program_id),
-    type: asked.type ?? 'sale',
-    ...money,
-    quantity: asked.quantity,
-    orderId: said(asked.order_id),
-    event: said(asked.event),
-    pendingVerification: asked.pending_verification || null,
-    occurredAt: instantText(occurredAtMs),
-    receivedAt: instantText(reception.receivedAtMs),
-    receiptId: reception.receiptId,
-    ...names,
-    clickId: click.clickId,
-    subIds: asked.sub_ids ?? {},
-    metadata: asked.metadata ?? {},
-    droppedEvidence: click.disbelief ? [click.disbelief] : [],
-    test: reception.test,
-  }) as ConversionReceivedData;
-}
-
-/** What the caller said, normalised: the click id as it was sent, the program only where it was named. */
-const bodyOf = (asked: ConversionAsked, money: Money, names: Names, test: boolean, occurredAtMs: number | null): object => ({
+/** What is absent is undefined, not left out: objects of one shape are read and written several times as fast. */
+const dataOf = ({ asked, reception, money, names, click, occurredAtMs }: Parts): ConversionReceivedData => ({
+  tenantId: reception.tenantId,
+  conversionId: conversionIdOf(reception.tenantId, asked.external_id),
   externalId: asked.external_id,
-  programId: said(asked.program_id),
+  programId: said(asked.program_id) ?? undefined,
   type: asked.type ?? 'sale',
-  ...money,
-  quantity: asked.quantity,
-  orderId: said(asked.order_id),
+  amountMinor: money.amountMinor,
+  currency: money.currency,
+  lineItems: money.lineItems ?? undefined,
+  quantity: asked.quantity ?? undefined,
+  orderId: said(asked.order_id) ?? undefined,
+  event: said(asked.event) ?? undefined,
+  pendingVerification: asked.pending_verification || undefined,
+  occurredAt: instantText(occurredAtMs),
+  receivedAt: instantText(reception.receivedAtMs),
+  receiptId: reception.receiptId,
+  clickId: click.clickId ?? undefined,
+  customerId: names.customerId ?? undefined,
+  emailHash: names.emailHash ?? undefined,
+  visitorId: names.visitorId ?? undefined,
+  couponCode: names.couponCode ?? undefined,
+  referralCode: names.referralCode ?? undefined,
+  subIds: asked.sub_ids ?? {},
+  metadata: asked.metadata ?? {},
+  droppedEvidence: click.disbelief ? [click.disbelief] : [],
+  test: reception.test,
+});
+
+/** What the caller said, normalised: the click id as it was sent, the program only where it was named. In the order of the alphabet, as it is hashed. */
+const bodyOf = (asked: ConversionAsked, money: Money, names: Names, test: boolean, occurredAtMs: number | null): object => ({
+  amountMinor: money.amountMinor,
+  clickId: names.clickId,
+  couponCode: names.couponCode,
+  currency: money.currency,
+  customerId: names.customerId,
+  emailHash: names.emailHash,
   event: said(asked.event),
-  pendingVerification: asked.pending_verification || null,
-  ...names,
-  occurredAtMs,
-  subIds: asked.sub_ids,
+  externalId: asked.external_id,
+  lineItems: money.lineItems,
   metadata: asked.metadata,
+  occurredAtMs,
+  orderId: said(asked.order_id),
+  pendingVerification: asked.pending_verification || null,
+  programId: said(asked.program_id),
+  quantity: asked.quantity,
+  referralCode: names.referralCode,
+  subIds: asked.sub_ids,
   test,
+  type: asked.type ?? 'sale',
+  visitorId: names.visitorId,
 });

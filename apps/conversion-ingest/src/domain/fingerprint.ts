@@ -9,15 +9,26 @@ export const fingerprint = (kind: string, body: object): string => nameId('body'
 /** JSON with sorted keys, without nulls and empty maps; undefined for what counts as absent. */
 function canonical(value: unknown): string | undefined {
   if (value === null || value === undefined) return undefined;
-  if (Array.isArray(value)) return `[${value.map((item) => canonical(item) ?? 'null').join(',')}]`;
+  if (typeof value === 'string') return quoted(value);
   if (typeof value !== 'object') return JSON.stringify(value);
-  const fields: string[] = [];
-  for (const key of Object.keys(value)) {
+  if (Array.isArray(value)) return `[${value.map((item) => canonical(item) ?? 'null').join(',')}]`;
+  let fields = '';
+  for (const key of sortedKeys(value)) {
     const text = canonical((value as Record<string, unknown>)[key]);
-    if (text !== undefined) fields.push(`${quoted(key)}:${text}`);
+    if (text !== undefined) fields += `${fields === '' ? '' : ','}${quoted(key)}:${text}`;
   }
-  return fields.length === 0 ? undefined : `{${fields.sort().join(',')}}`;
+  return fields === '' ? undefined : `{${fields}}`;
 }
 
-const NOTHING_TO_ESCAPE = /^[A-Za-z0-9_]*$/;
-const quoted = (key: string): string => (NOTHING_TO_ESCAPE.test(key) ? `"${key}"` : JSON.stringify(key));
+const NOTHING_TO_ESCAPE = /^[ !#-[\]-~]*$/;
+const quoted = (text: string): string => (NOTHING_TO_ESCAPE.test(text) ? `"${text}"` : JSON.stringify(text));
+
+/** In the order of their quoted forms, which only keys of plain words share with the keys themselves. */
+function sortedKeys(value: object): string[] {
+  const keys = Object.keys(value);
+  if (!keys.every(isPlain)) return keys.sort((a, b) => (quoted(a) < quoted(b) ? -1 : 1));
+  return keys.every((key, i) => i === 0 || (keys[i - 1] as string) < key) ? keys : keys.sort();
+}
+
+const PLAIN = /^[A-Za-z0-9_]*$/;
+const isPlain = (key: string): boolean => PLAIN.test(key);

@@ -87,8 +87,7 @@ function judgeConversion(claim: ConversionClaim, known: Known): Judgement {
   if (late) return { kind: 'refused', refusal: late };
   const referral = referralOf(claim, known);
   if ('refusal' in referral) return { kind: 'refused', refusal: referral.refusal };
-  const depth = referral.depth === null ? {} : { referralDepth: referral.depth };
-  const data = { ...claim.data, ...(programId === null ? {} : { programId }), ...depth };
+  const data = { ...claim.data, programId: programId ?? undefined, referralDepth: referral.depth ?? undefined };
   return {
     kind: 'accepted',
     event: emit(ConversionReceived, data),

@@ -51,7 +51,8 @@ export class FrontRequest implements KeyedRequest {
 /** What is said beside the body. */
 export class FrontReply {
   statusCode = 201;
-  readonly headers: Record<string, string> = {};
+  /** Names, each followed by its value: as `writeHead` takes them without a copy. */
+  readonly headers: string[] = [];
 
   code(status: number): this {
     this.statusCode = status;
@@ -59,12 +60,21 @@ export class FrontReply {
   }
 
   header(name: string, value: string): this {
-    this.headers[name.toLowerCase()] = value;
+    const lower = name.toLowerCase();
+    const at = this.indexOf(lower);
+    if (at < 0) this.headers.push(lower, value);
+    else this.headers[at + 1] = value;
     return this;
   }
 
   getHeader(name: string): string | undefined {
-    return this.headers[name];
+    const at = this.indexOf(name);
+    return at < 0 ? undefined : this.headers[at + 1];
+  }
+
+  private indexOf(name: string): number {
+    for (let at = 0; at < this.headers.length; at += 2) if (this.headers[at] === name) return at;
+    return -1;
   }
 }
 
@@ -108,7 +118,7 @@ async function answer(parts: FrontParts, route: FrontRoute, message: IncomingMes
   } catch (error) {
     body = refuse(parts.log, error, request, reply);
   }
-  if (request.quota) for (const [name, value] of Object.entries(quotaHeaders(request.quota))) reply.header(name, value);
+  if (request.quota) sayAll(reply, quotaHeaders(request.quota));
   parts.answered(request, reply);
   send(response, reply, JSON.stringify(body));
   secondsOf(route.path, reply.statusCode).observe((performance.now() - startedMs) / 1_000);
@@ -116,15 +126,18 @@ async function answer(parts: FrontParts, route: FrontRoute, message: IncomingMes
 
 function refuse(log: Log, error: unknown, { id, method }: FrontRequest, reply: FrontReply): object {
   const { status, headers, body } = answerOfProblem(log, error, { id, method });
-  reply.code(status);
-  for (const [name, value] of Object.entries(headers)) reply.header(name, value);
+  sayAll(reply.code(status), headers);
   return body;
+}
+
+function sayAll(reply: FrontReply, headers: Readonly<Record<string, string>>): void {
+  for (const name in headers) reply.header(name, headers[name] as string);
 }
 
 /** Who has left is not answered, and counts all the same. */
 function send(response: ServerResponse, { statusCode, headers }: FrontReply, text: string): void {
   if (response.destroyed || response.headersSent) return;
-  headers['content-length'] = String(Buffer.byteLength(text));
+  headers.push('content-length', String(Buffer.byteLength(text)));
   response.writeHead(statusCode, headers);
   response.end(text);
 }

@@ -18,6 +18,8 @@ export type Http = NestFastifyApplication;
 
 export const BODY_MAX_BYTES = 64 * 1024;
 const KEYS_MAX = 256;
+/** `"":0,` */
+const KEY_MIN_BYTES = 5;
 /** Of bodies that may be longer: as densely as real ones name their fields, and more. */
 const KEYS_PER_KB = 32;
 const REQUEST_TIMEOUT_MS = 30_000;
@@ -160,20 +162,22 @@ function readJson(http: Http): void {
 export function parseBody(body: Buffer, keysMax = KEYS_MAX): unknown {
   if (body.length === 0) throw new Problem('malformed', 'The body is empty; send a JSON object.');
   if (depthOf(body) > DEPTH_MAX) throw new Problem('too_large', `The body is nested deeper than ${DEPTH_MAX}.`);
+  const text = body.toString('utf8');
   let parsed: unknown;
   try {
-    parsed = JSON.parse(body.toString('utf8'));
+    parsed = JSON.parse(text);
   } catch (error) {
     throw new Problem('malformed', `The body is not JSON: ${error instanceof Error ? error.message : String(error)}`);
   }
   try {
-    refuseForbiddenKeys(parsed);
+    refuseForbiddenKeys(text, parsed);
   } catch (error) {
     if (error instanceof InvalidEvent) throw new Problem('malformed', error.message);
     throw error;
   }
   if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed)) throw new Problem('malformed', 'Send a JSON object.');
-  if (keysOf(parsed) > keysMax) throw new Problem('too_large', `The body has more than ${keysMax} keys.`);
+  if (body.length > keysMax * KEY_MIN_BYTES && keysOf(parsed) > keysMax)
+    throw new Problem('too_large', `The body has more than ${keysMax} keys.`);
   return parsed;
 }
 
