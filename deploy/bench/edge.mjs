@@ -17,7 +17,7 @@ export async function startEdge({ run, cluster, folder, links, core, flags = [],
     name,
     folder,
     core,
-    args: [...flags, '--enable-source-maps', MAIN],
+    args: [...flags, MAIN],
     env: {
       KAFKA_BROKERS: cluster.brokers,
       TOPIC_PREFIX: cluster.prefix,

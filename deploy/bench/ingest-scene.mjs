@@ -84,7 +84,7 @@ const startOurs = ({ run, folder, flags, cluster, stores, database, env, account
     run,
     name: 'conversion-ingest',
     folder,
-    args: [...flags, '--enable-source-maps', MAIN],
+    args: [...flags, MAIN],
     env: {
       KAFKA_BROKERS: cluster.brokers,
       TOPIC_PREFIX: cluster.prefix,

@@ -4,17 +4,18 @@ import { closeSync, existsSync, mkdirSync, openSync, readFileSync } from 'node:f
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { pause, portTaken } from '../local/processes.mjs';
+import { NODE_FLAGS } from '../local/settings.mjs';
 import { fail } from './say.mjs';
 
 const READY_MS = 60_000;
 
-/** Starts `node <args>` with PORT in its environment. `core` pins it. Gives the process when `isReady(port)` says so. It ends with the run. */
+/** Starts `node <args>`, with the flags that our services run with, and PORT in its environment. `core` pins it. Gives the process when `isReady(port)` says so. It ends with the run. */
 export async function startServer({ run, name, args, env, folder, core, isReady }) {
   mkdirSync(folder, { recursive: true });
   const port = await freePort();
   const file = join(folder, `${name}.log`);
   const log = openSync(file, 'a');
-  const command = [...(core === undefined ? [] : ['taskset', '-c', String(core)]), process.execPath, ...args];
+  const command = [...(core === undefined ? [] : ['taskset', '-c', String(core)]), process.execPath, ...NODE_FLAGS, ...args];
   const child = spawn(command[0], command.slice(1), {
     stdio: ['ignore', log, log],
     env: { PATH: process.env.PATH, HOME: process.env.HOME, NODE_ENV: 'production', HOST: '127.0.0.1', PORT: String(port), ...env },

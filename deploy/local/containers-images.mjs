@@ -2,7 +2,7 @@
 import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { mustRun } from './compose.mjs';
-import { DATA, ROOT } from './settings.mjs';
+import { DATA, NODE_FLAGS, ROOT } from './settings.mjs';
 
 const BASE = 'node:24-bookworm-slim';
 /** Most megabytes that an image may add to its base: what there is, and a quarter. */
@@ -45,11 +45,14 @@ const inspect = async (image) => JSON.parse(await mustRun('docker', ['image', 'i
 function checkConfig(app, config, check) {
   const labels = Object.keys(config.Labels ?? {}).filter((name) => name.startsWith('org.opencontainers.image.'));
   const secrets = (config.Env ?? []).map((line) => line.split('=')[0]).filter((name) => SECRET.test(name));
+  const said = [...(config.Env ?? []), ...(config.Entrypoint ?? [])].join(' ');
+  const unflagged = NODE_FLAGS.filter((flag) => !said.includes(flag));
   const problems = [
     config.User === '1000:1000' ? null : `runs as "${config.User}"`,
     labels.length >= 6 ? null : `${labels.length} labels`,
     secrets.length === 0 ? null : `holds ${secrets}`,
     config.Entrypoint?.[0] === 'node' ? null : `starts ${config.Entrypoint}: a signal would not reach Node`,
+    unflagged.length === 0 ? null : `starts Node without ${unflagged}`,
     WITHOUT_CHECK.includes(app) || config.Healthcheck ? null : 'has no health check',
   ].filter(Boolean);
   check(`image ${app}: not root, labelled, no secret, signals reach Node, a health check`, problems.length === 0, problems.join('; '));

@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { logTail, needFreePort, pause, runningPid, signal, startDetached, startedNames, stopDetached } from './processes.mjs';
 import { Trouble } from './progress.mjs';
-import { DATA, ROOT, secrets, servicePort, SERVICES, serviceUrl, storeEnv } from './settings.mjs';
+import { DATA, NODE_FLAGS, ROOT, secrets, servicePort, SERVICES, serviceUrl, storeEnv } from './settings.mjs';
 
 /** HTTP edges end first, so that nothing new comes in while the consumers finish. */
 const STOP_ORDER = [['click-redirect', 'control-plane', 'conversion-ingest'], ['attribution'], ['fraud-scoring'], ['reward-fulfillment']];
@@ -64,7 +64,7 @@ export class Replica {
     if (runningPid(this.name)) await stopDetached(this.name, { first: 'SIGKILL' });
     await needFreePort(Number(new URL(this.url).port), this.name);
     // The name at the end is nothing to the program: it is how the process is known again.
-    const own = [process.execPath, '--enable-source-maps', main, `--replica=${this.name}`];
+    const own = [process.execPath, ...NODE_FLAGS, main, `--replica=${this.name}`];
     const [command, ...args] = this.platform.wrap?.(own) ?? own;
     this.child = startDetached({
       name: this.name,

@@ -30,6 +30,13 @@ function basePort() {
 
 export const BASE_PORT = basePort();
 
+/**
+ * How Node runs our services, here and in their images. V8's young generation begins at 1 MB and grows with what survives, in a small container not far;
+ * little survives here, so a busy service would collect hundreds of times a second, with all helper threads. Begun at 16 MB, click-redirect takes a fifth
+ * less CPU at 128 connections.
+ */
+export const NODE_FLAGS = ['--enable-source-maps', '--min-semi-space-size=16', '--max-semi-space-size=16'];
+
 /** In the order in which ports are given; ten apart, so that further replicas of a service take the next ones. */
 export const SERVICES = ['control-plane', 'click-redirect', 'conversion-ingest', 'attribution', 'fraud-scoring', 'reward-fulfillment'];
 export const PORTS = { kafka: BASE_PORT, kafkaController: BASE_PORT + 1, postgres: BASE_PORT + 2, redis: BASE_PORT + 3 };
