@@ -1,5 +1,6 @@
 import 'reflect-metadata';
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { setFlagsFromString } from 'node:v8';
 import { type DynamicModule, Module, type Provider, type Type } from '@nestjs/common';
 import { closeHttp, createHttp, type Http } from '../http/http';
 import { type BaseEnv, EnvError, loadEnv } from './env';
@@ -49,9 +50,15 @@ export interface Service<E extends BaseEnv> {
 }
 
 const STOP_DEADLINE_MS = 25_000;
+/**
+ * How much the old generation may grow before all of it is collected: it doubles at most. V8 lets it grow to four times: under overload, when all that
+ * waits outlives the young generation, that was 100 MB of what nobody needed any more; 20 MB now. With 40 percent a busy click-redirect did little else.
+ */
+const HEAP_GROWTH_PERCENT = 100;
 
 /** A service from start to stop: environment, HTTP, parts; SIGTERM leads to unready, drained, finished, committed, gone within 25 s. */
 export async function run<E extends BaseEnv>(service: Service<E>): Promise<void> {
+  setFlagsFromString(`--heap-growing-percent=${HEAP_GROWTH_PERCENT}`);
   const env = environment(service);
   const log = createLog(service.service, env.LOG_LEVEL);
   startMetrics(service.service);
