@@ -116,7 +116,10 @@ class Platform {
     say(
       `  ${'admin key'.padEnd(20)} in ${join(DATA, 'secrets.json')}\n${dim(`  logs in ${LOGS}; OpenAPI at /openapi.json; Ctrl-C stops everything`)}`,
     );
+    // Neither children that are on their own nor a promise keep Node alive: without this it would end here, and nobody would look after the services.
+    const watch = setInterval(() => {}, 60_000);
     await this.interrupt;
+    clearInterval(watch);
   }
 
   async stop() {
