@@ -17,10 +17,11 @@ const env = { ...process.env, NX_DAEMON: 'false', NX_TUI: 'false', BATON_RESULTS
 const STAGES = [
   { name: 'install', budgetS: 140, run: ensureInstalled },
   { name: 'stores', budgetS: 60, run: stores },
-  { name: 'build', budgetS: 80, run: build },
-  { name: 'lint', budgetS: 90, run: lint },
-  { name: 'unit', budgetS: 110, run: () => nx('test', 2) },
+  { name: 'build', budgetS: 70, run: build },
+  { name: 'lint', budgetS: 70, run: lint },
+  { name: 'unit', budgetS: 90, run: () => nx('test', 2) },
   { name: 'integration', budgetS: 710, run: integration },
+  { name: 'start', budgetS: 50, run: () => node('deploy/local/start-check.mjs') },
   { name: 'chaos', budgetS: 310, run: () => node('deploy/local/chaos-smoke.mjs') },
 ];
 
