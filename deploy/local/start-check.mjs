@@ -4,6 +4,7 @@ import { closeSync, mkdirSync, openSync, readFileSync, writeFileSync } from 'nod
 import { join } from 'node:path';
 import { pause, runningPid } from './processes.mjs';
 import { failWith, green, red, say } from './progress.mjs';
+import { sweepServices } from './services.mjs';
 import { LOGS, ROOT, SERVICES } from './settings.mjs';
 
 const UP_MS = 90_000;
@@ -32,6 +33,7 @@ async function main() {
   const end = await within(STOP_MS);
   if (end === 'still there') child.kill('SIGKILL');
   const left = servicesUp();
+  await sweepServices();
   const checks = [
     { what: 'npm start brings the platform up', holds: isUp, saw: isUp ? '' : text().slice(-2_000) },
     { what: 'it stays up with nobody at the keyboard', holds: later === 'still there' && kept.length === SERVICES.length, saw: `${later}` },
@@ -46,7 +48,8 @@ function finish(checks, skipped) {
   for (const { what, holds, saw } of checks) say(`  ${holds ? green('✓') : red('✗')} ${what}${saw === '' ? '' : ` (${saw})`}`);
   for (const why of skipped) say(red(`  not checked: ${why}`));
   const passed = checks.filter(({ holds }) => holds).length;
-  const counts = { passed, failed: checks.length - passed, skipped: skipped.length };
+  const failures = checks.flatMap(({ what, holds, saw }) => (holds ? [] : [{ file: 'npm start', test: what, reason: saw }]));
+  const counts = { passed, failed: failures.length, skipped: skipped.length, failures };
   const folder = process.env.BATON_RESULTS;
   if (folder) {
     mkdirSync(folder, { recursive: true });
