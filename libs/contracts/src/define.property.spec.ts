@@ -163,13 +163,7 @@ function altered(data: object): fc.Arbitrary<object> {
     const was = parent[name];
     if (c.kind === 'delete') delete parent[name];
     else if (c.kind === 'put') parent[name] = c.value;
-    else if (c.kind === 'add')
-      Object.defineProperty(typeof was === 'object' && was !== null ? was : parent, c.name, {
-        value: c.value,
-        enumerable: true,
-        writable: true,
-        configurable: true,
-      });
+    else if (c.kind === 'add') addTo(typeof was === 'object' && was !== null ? was : parent, c.name, c.value);
     else if (c.kind === 'lengthen')
       parent[name] = Array.isArray(was)
         ? Array.from({ length: c.times }, () => was[0] ?? c.with)
@@ -177,6 +171,12 @@ function altered(data: object): fc.Arbitrary<object> {
     else parent[name] = typeof was === 'number' ? was + c.by : c.by;
     return JSON.parse(JSON.stringify(copy)) as object;
   });
+}
+
+/** JSON keeps no names of an array, and its length cannot be defined anew: to an array the value is appended. */
+function addTo(target: object, name: string, value: unknown): void {
+  if (Array.isArray(target)) target.push(value);
+  else Object.defineProperty(target, name, { value, enumerable: true, writable: true, configurable: true });
 }
 
 // prettier-ignore
