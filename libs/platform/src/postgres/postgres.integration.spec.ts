@@ -224,6 +224,29 @@ describe.each([false, true])('the Postgres half of the runtime (pipelined: %s)',
     expect(await next).toEqual([{ n: 0 }]);
   });
 
+  if (pipelined)
+    it('plans a prepared statement once, and by index, also where the figures speak against it', async () => {
+      const database = openDatabase({ url: db.worker, poolMax: 1, log, pipelined });
+      closing.push(() => database.close());
+      // Bounds that are known rule most partitions out: figures that speak for planning anew.
+      const bounded = 'SELECT count(*) FROM outbox WHERE created_at BETWEEN to_timestamp($1::float8) AND to_timestamp($2::float8)';
+      for (let at = 1; at <= 12; at++) await database.untenanted((tx) => tx.$queryRawUnsafe(bounded, at, at + 1));
+      const plans = await database.untenanted((tx) =>
+        tx.$queryRawUnsafe(
+          'SELECT generic_plans::int AS once, custom_plans::int AS anew FROM pg_prepared_statements WHERE statement = $1',
+          bounded,
+        ),
+      );
+      expect(plans).toEqual([{ once: 12, anew: 0 }]);
+      // Nothing is cheaper than reading a table of one page from end to end.
+      await database.untenanted((tx) => tx.$executeRawUnsafe('INSERT INTO known_tenants (id) VALUES ($1::uuid)', randomUUID()));
+      await (await admin()).query('ANALYZE known_tenants');
+      const [plan] = await database.untenanted((tx) =>
+        tx.$queryRawUnsafe<Record<string, string>[]>('EXPLAIN SELECT FROM known_tenants WHERE id = $1::uuid', randomUUID()),
+      );
+      expect(plan?.['QUERY PLAN']).toContain('Index');
+    });
+
   class Recorder implements Producer {
     readonly sent: string[] = [];
     async send(messages: readonly OutgoingMessage[]): Promise<void> {

@@ -1,4 +1,4 @@
-import type { Tx } from '../ports';
+import type { Database, Tx } from '../ports';
 
 export interface OutboxRow {
   readonly id: string;
@@ -12,21 +12,34 @@ export interface OutboxRow {
 /** Names a key of a topic; topics have no spaces. */
 export const orderKey = (row: { readonly topic: string; readonly key: string }): string => `${row.topic} ${row.key}`;
 
+/**
+ * A transaction over what is unsent. Its index is walked in order, entry by entry: that stops at a limit, and leaves out for good what was sent since. From
+ * the figures of a partition that was empty when they were taken the planner would gladly build a bitmap, which meets all that was sent since the last
+ * vacuum each time, or sort a whole backlog for its first thousand.
+ */
+export const overOutbox = async <R>(database: Database, work: (tx: Tx) => Promise<R>): Promise<R> =>
+  database.untenanted(async (tx) => {
+    await tx.$queryRawUnsafe(
+      "SELECT set_config('enable_bitmapscan', 'off', true), set_config('enable_seqscan', 'off', true), set_config('enable_sort', 'off', true)",
+    );
+    return work(tx);
+  });
+
 const COLUMNS = `id::text, (extract(epoch FROM created_at) * 1000)::float8 AS "createdAtMs", topic, key, headers, value`;
 
 /**
  * The first rows that were not sent, in the order of their ids, without those of some keys; at most `rowsMax`, and as few as fill `bytesMax`
- * (always one at least). By `published_at IS NULL`, never by a cursor: a lower id may commit later.
+ * (always one at least). By `published_at IS NULL`, never by a cursor: a lower id may commit later. The limit stands in the text, so that the
+ * one plan for all runs knows it.
  */
 export const unpublished = (tx: Tx, exceptKeys: readonly string[], rowsMax: number, bytesMax: number): Promise<OutboxRow[]> =>
   tx.$queryRawUnsafe<OutboxRow[]>(
     `SELECT ${COLUMNS} FROM (
        SELECT *, sum(octet_length(value)) OVER (ORDER BY id) - octet_length(value) AS bytes_before FROM (
-         SELECT id, created_at, topic, key, headers, value FROM outbox WHERE published_at IS NULL AND NOT (topic || ' ' || key = ANY ($1::text[])) ORDER BY id LIMIT $2::int
+         SELECT id, created_at, topic, key, headers, value FROM outbox WHERE published_at IS NULL AND NOT (topic || ' ' || key = ANY ($1::text[])) ORDER BY id LIMIT ${rowsMax}
        ) AS first
-     ) AS summed WHERE bytes_before < $3::bigint ORDER BY summed.id`,
+     ) AS summed WHERE bytes_before < $2::bigint ORDER BY summed.id`,
     [...exceptKeys],
-    rowsMax,
     bytesMax,
   );
 
@@ -36,6 +49,14 @@ export const headsOf = (tx: Tx, keys: readonly string[]): Promise<OutboxRow[]> =
     `SELECT ${COLUMNS} FROM (SELECT DISTINCT ON (topic, key) * FROM outbox WHERE published_at IS NULL AND topic || ' ' || key = ANY ($1::text[]) ORDER BY topic, key, id) AS head ORDER BY head.id`,
     [...keys],
   );
+
+/** How many rows wait, as far as they are counted, and for how many seconds the first of them has. */
+export const waitingRows = async (tx: Tx): Promise<{ count: number; seconds: number }> => {
+  const [row] = await tx.$queryRawUnsafe<{ count: number; age: number | null }[]>(
+    `SELECT count(*)::int AS count, extract(epoch FROM now() - min(created_at))::float8 AS age FROM (SELECT created_at FROM outbox WHERE published_at IS NULL ORDER BY id LIMIT 10000) AS waiting`,
+  );
+  return { count: row?.count ?? 0, seconds: row?.age ?? 0 };
+};
 
 /**
  * Marks what Kafka acknowledged. Gives how many of the rows another relay had marked before: this process was not alone, so a message of it may

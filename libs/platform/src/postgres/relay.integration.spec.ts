@@ -2,13 +2,13 @@ import { eventually as eventuallyWithin, ownPrefix, stores } from '@baton/testin
 import { join } from 'node:path';
 import { Client } from 'pg';
 import { type OutgoingMessage, type Producer, UnsendableMessage } from '../kafka/producer';
-import { InfrastructureError } from '../ports';
+import { InfrastructureError, type Tx } from '../ports';
 import { createLog } from '../run/log';
 import { type TestDatabase, testDatabase } from '../testing';
 import { openDatabase } from './database';
 import { OutboxRelay } from './relay';
 import { Lead } from './relay-lead';
-import { mark, unpublished } from './relay-rows';
+import { mark, overOutbox, unpublished, waitingRows } from './relay-rows';
 
 // A database is made and migrated: seconds, where the machine is busy.
 jest.setTimeout(60_000);
@@ -38,6 +38,13 @@ function gate(): { opened: Promise<void>; open: () => void } {
   const opened = new Promise<void>((resolve) => (open = resolve));
   return { opened, open };
 }
+
+interface PlanNode {
+  readonly 'Node Type': string;
+  readonly Plans?: readonly PlanNode[];
+}
+
+const nodesOf = (node: PlanNode): PlanNode[] => [node, ...(node.Plans ?? []).flatMap(nodesOf)];
 
 describe('the outbox relay', () => {
   let db: TestDatabase;
@@ -116,6 +123,35 @@ describe('the outbox relay', () => {
     expect(await database.untenanted((tx) => mark(tx, [v1!]))).toBe(1);
     await database.untenanted((tx) => mark(tx, newLeader));
     expect((await database.untenanted((tx) => unpublished(tx, [], 10, 1_000))).map((row) => row.value)).toEqual(['v2', 'v3']);
+  });
+
+  it('walks the index of what is unsent whatever the figures say: meets nothing that was sent before, and sorts no backlog', async () => {
+    // Figures of an hour that has just begun, and what they lead to once it is busy.
+    await admin.query('ANALYZE outbox');
+    await admin.query(
+      `INSERT INTO outbox (topic, key, headers, value, published_at)
+       SELECT 'baton.rewards.v1', n::text, '{}', repeat('v', 800), CASE WHEN n <= 3000 THEN now() END FROM generate_series(1, 5000) AS n`,
+    );
+    const database = open();
+    const rows = await overOutbox(database, (tx) => unpublished(tx, [], 1_000, 4_000_000));
+    expect(rows.map((row) => row.key)).toEqual(Array.from({ length: 1_000 }, (_, at) => String(3_001 + at)));
+    const scansOf = (statements: (tx: Tx) => Promise<unknown>): Promise<string[]> =>
+      overOutbox(database, async (tx) => {
+        const nodes: PlanNode[] = [];
+        const explaining = async (sql: string, ...values: unknown[]): Promise<unknown> => {
+          const [row] = await tx.$queryRawUnsafe<{ 'QUERY PLAN': { Plan: PlanNode }[] }[]>(`EXPLAIN (FORMAT JSON) ${sql}`, ...values);
+          nodes.push(...(row?.['QUERY PLAN'] ?? []).flatMap(({ Plan }) => nodesOf(Plan)));
+          // As if all of them had been marked.
+          return rows;
+        };
+        await statements({ ...tx, $queryRawUnsafe: explaining as unknown as Tx['$queryRawUnsafe'], $executeRawUnsafe: async () => 0 });
+        return [...new Set(nodes.map((node) => node['Node Type']))].filter((type) => /^(Seq|Index|Bitmap).*Scan$|Sort$/.test(type)).sort();
+      });
+    expect({
+      unpublished: await scansOf((tx) => unpublished(tx, [], 1_000, 4_000_000)),
+      waiting: await scansOf(waitingRows),
+      mark: await scansOf((tx) => mark(tx, rows)),
+    }).toEqual({ unpublished: ['Index Scan'], waiting: ['Index Scan'], mark: ['Index Scan'] });
   });
 
   it('leads no more after a freeze that outlasts what the server promised, though its last question was answered', async () => {

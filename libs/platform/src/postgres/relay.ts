@@ -6,7 +6,7 @@ import type { Log } from '../run/log';
 import type { Part } from '../run/run';
 import { BlockedKeys } from './relay-blocked';
 import { Lead } from './relay-lead';
-import { headsOf, mark, orderKey, type OutboxRow, unpublished } from './relay-rows';
+import { headsOf, mark, orderKey, type OutboxRow, overOutbox, unpublished, waitingRows } from './relay-rows';
 
 export interface RelayOptions {
   readonly service: string;
@@ -15,7 +15,6 @@ export interface RelayOptions {
   readonly database: Database;
   readonly producer: Producer;
   readonly log: Log;
-  readonly batchMax?: number;
 }
 
 const IDLE_MIN_MS = 25;
@@ -25,6 +24,7 @@ const BACKOFF_MAX_MS = 5_000;
 const MAINTAIN_EVERY_MS = 10 * 60_000;
 const MEASURE_EVERY_MS = 2_000;
 const SEND_DEADLINE_MS = 5_000;
+const BATCH_MAX = 1_000;
 const BATCH_MAX_BYTES = 4 * 1024 * 1024;
 
 /**
@@ -112,9 +112,7 @@ export class OutboxRelay implements Part {
     await this.lead.keep();
     await this.maintain();
     const retried = await this.retryBlocked();
-    const rows = await this.options.database.untenanted((tx) =>
-      unpublished(tx, this.blocked.keys(), this.options.batchMax ?? 1_000, BATCH_MAX_BYTES),
-    );
+    const rows = await this.options.database.untenanted((tx) => unpublished(tx, this.blocked.keys(), BATCH_MAX, BATCH_MAX_BYTES));
     return retried + (await this.deliver(rows));
   }
 
@@ -122,7 +120,7 @@ export class OutboxRelay implements Part {
   private async retryBlocked(): Promise<number> {
     const due = this.blocked.due();
     if (due.length === 0) return 0;
-    const heads = await this.options.database.untenanted((tx) => headsOf(tx, due));
+    const heads = await overOutbox(this.options.database, (tx) => headsOf(tx, due));
     const found = new Set(heads.map(orderKey));
     for (const key of due) if (!found.has(key)) this.blocked.free(key);
     let count = 0;
@@ -148,7 +146,7 @@ export class OutboxRelay implements Part {
       return first + (await this.deliver(rows.slice(half).filter((row) => !this.blocked.has(orderKey(row)))));
     }
     crashPoint('relay:published');
-    const repeats = await this.options.database.untenanted((tx) => mark(tx, rows));
+    const repeats = await overOutbox(this.options.database, (tx) => mark(tx, rows));
     crashPoint('relay:marked');
     if (repeats > 0) {
       this.repeated.inc(repeats);
@@ -180,13 +178,9 @@ export class OutboxRelay implements Part {
     const now = performance.now();
     if (this.measuredMs > 0 && now - this.measuredMs < MEASURE_EVERY_MS) return;
     this.measuredMs = now;
-    const [row] = await this.options.database.untenanted((tx) =>
-      tx.$queryRawUnsafe<{ count: number; age: number | null }[]>(
-        `SELECT count(*)::int AS count, extract(epoch FROM now() - min(created_at))::float8 AS age FROM (SELECT created_at FROM outbox WHERE published_at IS NULL ORDER BY id LIMIT 10000) AS waiting`,
-      ),
-    );
-    this.waiting.set(row?.count ?? 0);
-    this.oldest.set(row?.age ?? 0);
+    const { count, seconds } = await overOutbox(this.options.database, waitingRows);
+    this.waiting.set(count);
+    this.oldest.set(seconds);
   }
 
   private report(error: unknown, backoffMs: number): void {
