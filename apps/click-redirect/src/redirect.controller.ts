@@ -6,6 +6,7 @@ import type { CatalogDomain, CatalogLink, CatalogReader, Found } from './catalog
 import { type Address, networkOf } from '@baton/contracts';
 import { clickText, landingText, linkText, placeText } from './domain/click';
 import { decide, type Decision } from './domain/decision';
+import { flat } from './domain/flat';
 import { type Landing, type MacroValues, render } from './domain/landing';
 import { mergedSubIds, NOTHING_PASSED, type Passed, readQuery } from './domain/query';
 import { type Agent, isPrefetch, languageOf, referrerHostOf, visitorIdIn } from './domain/visitor';
@@ -107,17 +108,17 @@ export class RedirectController {
     if (decision.kind === 'fallback') return this.options.answers.send(visit, decision.url, 'fallback', false);
     const { landing } = decision;
     const values = landing.needsValues ? valuesOf(visit) : NO_VALUES;
-    const plain = render(landing, values, null);
+    const plain = (): string => render(landing, values, null);
     if (visit.request.method === 'HEAD') {
       // Nobody has followed the link, so nobody waits for the record.
       this.record(visit, landing, plain, true, () => undefined);
-      return this.options.answers.send(visit, plain, 'head', false);
+      return this.options.answers.send(visit, plain(), 'head', false);
     }
     this.record(visit, landing, plain, false, (clickId, shed) => {
       try {
         if (clickId === null) {
           this.options.shed.add(shed ?? 'internal');
-          return this.options.answers.send(visit, plain, 'shed', false);
+          return this.options.answers.send(visit, plain(), 'shed', false);
         }
         const url = render(landing, values, clickId);
         if (!this.options.answers.openApp(visit, url, clickId)) this.options.answers.send(visit, url, 'click', visit.isNewVisitor);
@@ -132,7 +133,7 @@ export class RedirectController {
   private record(
     visit: Visit,
     landing: Landing,
-    destination: string,
+    destination: () => string,
     head: boolean,
     done: (clickId: string | null, shed: string | null) => void,
   ): void {
@@ -209,20 +210,20 @@ export class RedirectController {
 
   private linkTextOf(link: CatalogLink): string {
     let text = this.linkTexts.get(link);
-    if (text === undefined) this.linkTexts.set(link, (text = linkText(link)));
+    if (text === undefined) this.linkTexts.set(link, (text = flat(linkText(link))));
     return text;
   }
 
-  private landingTextOf(landing: Landing, destination: string, utm: Readonly<Record<string, string>>): string {
-    if (landing.needsValues) return landingText(destination, utm);
+  private landingTextOf(landing: Landing, destination: () => string, utm: Readonly<Record<string, string>>): string {
+    if (landing.needsValues) return landingText(destination(), utm);
     let text = this.landingTexts.get(landing);
-    if (text === undefined) this.landingTexts.set(landing, (text = landingText(destination, utm)));
+    if (text === undefined) this.landingTexts.set(landing, (text = flat(landingText(destination(), utm))));
     return text;
   }
 
   private placeTextOf(place: Place): string {
     let text = this.placeTexts.get(place);
-    if (text === undefined) this.placeTexts.set(place, (text = placeText(place)));
+    if (text === undefined) this.placeTexts.set(place, (text = flat(placeText(place))));
     return text;
   }
 

@@ -2,6 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import { type Address, clientAddress, type Network, parseAddress } from '@baton/contracts';
 import { agentText } from './domain/click';
+import { flat } from './domain/flat';
 import { type Agent, readAgent } from './domain/visitor';
 import type { Seal } from './seal';
 
@@ -52,4 +53,4 @@ export class Visitors {
   }
 }
 
-const knownAgent = (agent: Agent, hash: string | null): KnownAgent => ({ agent, hash, text: agentText(agent, hash) });
+const knownAgent = (agent: Agent, hash: string | null): KnownAgent => ({ agent, hash, text: flat(agentText(agent, hash)) });

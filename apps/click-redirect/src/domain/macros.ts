@@ -1,3 +1,4 @@
+import { flat } from './flat';
 import { cleanText, SUB_ID_MAX_LENGTH, SUB_ID_NAMES } from './query';
 
 /** What the macros of a destination stand for. */
@@ -42,7 +43,7 @@ export function templateOf(pieces: readonly Piece[]): Template {
       texts.push('');
     }
   }
-  return { texts, slots };
+  return { texts: texts.map(flat), slots };
 }
 
 /** Whether a parameter's value, as it is written, is a click id macro and nothing else. */
