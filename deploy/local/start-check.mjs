@@ -1,11 +1,11 @@
 // Whether `npm start` stays up with nobody at the keyboard, and stops everything in order when it is told to.
 import { spawn } from 'node:child_process';
-import { closeSync, mkdirSync, openSync, readFileSync, writeFileSync } from 'node:fs';
+import { closeSync, existsSync, mkdirSync, openSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pause, runningPid } from './processes.mjs';
 import { failWith, green, red, say } from './progress.mjs';
 import { sweepServices } from './services.mjs';
-import { LOGS, ROOT, SERVICES } from './settings.mjs';
+import { LOGS, NODE_FLAGS, ROOT, SERVICES } from './settings.mjs';
 
 const UP_MS = 90_000;
 const STOP_MS = 40_000;
@@ -29,6 +29,7 @@ async function main() {
   const isUp = text().includes('Baton is up.');
   const later = await within(WATCHED_MS);
   const kept = servicesUp();
+  const unflagged = kept.filter((service) => !commandOf(runningPid(`${service}-0`)).includes(NODE_FLAGS.join(' ')));
   child.kill('SIGTERM');
   const end = await within(STOP_MS);
   if (end === 'still there') child.kill('SIGKILL');
@@ -37,12 +38,23 @@ async function main() {
   const checks = [
     { what: 'npm start brings the platform up', holds: isUp, saw: isUp ? '' : text().slice(-2_000) },
     { what: 'it stays up with nobody at the keyboard', holds: later === 'still there' && kept.length === SERVICES.length, saw: `${later}` },
+    {
+      what: 'each service runs under the flags of Node that it was measured with',
+      holds: unflagged.length === 0,
+      saw: unflagged.join(' '),
+    },
     { what: 'told to stop, it stops every service and ends with 0', holds: end === 0 && left.length === 0, saw: [end, ...left].join(' ') },
   ];
   finish(checks, []);
 }
 
 const servicesUp = () => SERVICES.filter((service) => runningPid(`${service}-0`) !== null);
+
+/** Where the kernel does not tell it (anything but Linux), the flags alone. */
+function commandOf(pid) {
+  const file = `/proc/${pid}/cmdline`;
+  return existsSync(file) ? readFileSync(file, 'utf8').replaceAll('\0', ' ') : NODE_FLAGS.join(' ');
+}
 
 function finish(checks, skipped) {
   for (const { what, holds, saw } of checks) say(`  ${holds ? green('✓') : red('✗')} ${what}${saw === '' ? '' : ` (${saw})`}`);

@@ -19,10 +19,14 @@ export const orderKey = (row: { readonly topic: string; readonly key: string }):
  */
 export const overOutbox = async <R>(database: Database, work: (tx: Tx) => Promise<R>): Promise<R> =>
   database.untenanted(async (tx) => {
-    await tx.$queryRawUnsafe(
-      "SELECT set_config('enable_bitmapscan', 'off', true), set_config('enable_seqscan', 'off', true), set_config('enable_sort', 'off', true)",
-    );
-    return work(tx);
+    // Asked for first, and not waited for by itself: `then` is what sends it through Prisma.
+    const walking = tx
+      .$queryRawUnsafe(
+        "SELECT set_config('enable_bitmapscan', 'off', true), set_config('enable_seqscan', 'off', true), set_config('enable_sort', 'off', true)",
+      )
+      .then(() => undefined);
+    const [, result] = await Promise.all([walking, work(tx)]);
+    return result;
   });
 
 const COLUMNS = `id::text, (extract(epoch FROM created_at) * 1000)::float8 AS "createdAtMs", topic, key, headers, value`;
