@@ -50,15 +50,15 @@ describe('the outbox relay', () => {
   let db: TestDatabase;
   let admin: Client;
   const closing: (() => Promise<unknown>)[] = [];
-  const open = () => {
-    const database = openDatabase({ url: db.worker, poolMax: 6, log });
+  const open = (pipelined = false) => {
+    const database = openDatabase({ url: db.worker, poolMax: 6, log, pipelined });
     closing.push(() => database.close());
     return database;
   };
   const write = (key: string, value: string) =>
     admin.query(`INSERT INTO outbox (topic, key, headers, value) VALUES ('baton.rewards.v1', $1, '{}', $2)`, [key, value]);
-  const relay = async (service: string, producer: Producer) => {
-    const part = new OutboxRelay({ service, url: db.worker, database: open(), producer, log });
+  const relay = async (service: string, producer: Producer, database = open()) => {
+    const part = new OutboxRelay({ service, url: db.worker, database, producer, log });
     await part.start();
     closing.push(() => part.stop());
     return part;
@@ -123,6 +123,17 @@ describe('the outbox relay', () => {
     expect(await database.untenanted((tx) => mark(tx, [v1!]))).toBe(1);
     await database.untenanted((tx) => mark(tx, newLeader));
     expect((await database.untenanted((tx) => unpublished(tx, [], 10, 1_000))).map((row) => row.value)).toEqual(['v2', 'v3']);
+  });
+
+  it('takes what trickles in together: a round costs as much for one row as for a hundred', async () => {
+    const wire = new Wire();
+    await relay('paced', wire.producer(), open(true));
+    await write('k', 'first');
+    await eventually(() => wire.topic.length === 1);
+    const startedMs = performance.now();
+    for (let n = 0; n < 500; n++) await write('k', String(n));
+    await eventually(() => wire.topic.length === 501, 30_000, 5);
+    expect(wire.requests.length - 1).toBeLessThanOrEqual((performance.now() - startedMs) / 8 + 2);
   });
 
   it('walks the index of what is unsent whatever the figures say: meets nothing that was sent before, and sorts no backlog', async () => {
