@@ -25,8 +25,9 @@ const BACKOFF_MAX_MS = 5_000;
 const MAINTAIN_EVERY_MS = 10 * 60_000;
 const MEASURE_EVERY_MS = 2_000;
 const SEND_DEADLINE_MS = 5_000;
-/** A round costs as much for one row as for a hundred: while rows trickle in, one begins at most every so often. */
+/** A round costs as much for a dozen rows as for a hundred: while that many come, one begins at most every so often. Few rows go at once. */
 const PACE_MS = 10;
+const PACED_FROM = 10;
 const BATCH_MAX = 1_000;
 const BATCH_MAX_BYTES = 4 * 1024 * 1024;
 
@@ -92,7 +93,7 @@ export class OutboxRelay implements Part {
           idleMs = count > 0 ? IDLE_MIN_MS : Math.min(idleMs * 1.5, IDLE_MAX_MS);
           if (count === 0 && !this.woken) await this.pause(idleMs);
           const earlyMs = PACE_MS - (performance.now() - startedMs);
-          if (count > 0 && count < BATCH_MAX && earlyMs > 1) await sleep(earlyMs);
+          if (count >= PACED_FROM && count < BATCH_MAX && earlyMs > 1) await sleep(earlyMs);
         }
         backoffMs = 100;
       } catch (error) {
