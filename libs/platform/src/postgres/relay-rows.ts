@@ -17,7 +17,7 @@ export const orderKey = (row: { readonly topic: string; readonly key: string }):
  * the figures of a partition that was empty when they were taken the planner would gladly build a bitmap, which meets all that was sent since the last
  * vacuum each time, or sort a whole backlog for its first thousand.
  */
-export const overOutbox = async <R>(database: Database, work: (tx: Tx) => Promise<R>): Promise<R> =>
+const overOutbox = async <R>(database: Database, work: (tx: Tx) => Promise<R>): Promise<R> =>
   database.untenanted(async (tx) => {
     // Asked for first, and not waited for by itself: `then` is what sends it through Prisma.
     const walking = tx
@@ -36,28 +36,34 @@ const COLUMNS = `id::text, (extract(epoch FROM created_at) * 1000)::float8 AS "c
  * (always one at least). By `published_at IS NULL`, never by a cursor: a lower id may commit later. The limit stands in the text, so that the
  * one plan for all runs knows it.
  */
-export const unpublished = (tx: Tx, exceptKeys: readonly string[], rowsMax: number, bytesMax: number): Promise<OutboxRow[]> =>
-  tx.$queryRawUnsafe<OutboxRow[]>(
-    `SELECT ${COLUMNS} FROM (
+export const unpublished = (database: Database, exceptKeys: readonly string[], rowsMax: number, bytesMax: number): Promise<OutboxRow[]> =>
+  overOutbox(database, (tx) =>
+    tx.$queryRawUnsafe<OutboxRow[]>(
+      `SELECT ${COLUMNS} FROM (
        SELECT *, sum(octet_length(value)) OVER (ORDER BY id) - octet_length(value) AS bytes_before FROM (
          SELECT id, created_at, topic, key, headers, value FROM outbox WHERE published_at IS NULL AND NOT (topic || ' ' || key = ANY ($1::text[])) ORDER BY id LIMIT ${rowsMax}
        ) AS first
      ) AS summed WHERE bytes_before < $2::bigint ORDER BY summed.id`,
-    [...exceptKeys],
-    bytesMax,
+      [...exceptKeys],
+      bytesMax,
+    ),
   );
 
 /** The first unsent row of each of these keys. */
-export const headsOf = (tx: Tx, keys: readonly string[]): Promise<OutboxRow[]> =>
-  tx.$queryRawUnsafe<OutboxRow[]>(
-    `SELECT ${COLUMNS} FROM (SELECT DISTINCT ON (topic, key) * FROM outbox WHERE published_at IS NULL AND topic || ' ' || key = ANY ($1::text[]) ORDER BY topic, key, id) AS head ORDER BY head.id`,
-    [...keys],
+export const headsOf = (database: Database, keys: readonly string[]): Promise<OutboxRow[]> =>
+  overOutbox(database, (tx) =>
+    tx.$queryRawUnsafe<OutboxRow[]>(
+      `SELECT ${COLUMNS} FROM (SELECT DISTINCT ON (topic, key) * FROM outbox WHERE published_at IS NULL AND topic || ' ' || key = ANY ($1::text[]) ORDER BY topic, key, id) AS head ORDER BY head.id`,
+      [...keys],
+    ),
   );
 
 /** How many rows wait, as far as they are counted, and for how many seconds the first of them has. */
-export const waitingRows = async (tx: Tx): Promise<{ count: number; seconds: number }> => {
-  const [row] = await tx.$queryRawUnsafe<{ count: number; age: number | null }[]>(
-    `SELECT count(*)::int AS count, extract(epoch FROM now() - min(created_at))::float8 AS age FROM (SELECT created_at FROM outbox WHERE published_at IS NULL ORDER BY id LIMIT 10000) AS waiting`,
+export const waitingRows = async (database: Database): Promise<{ count: number; seconds: number }> => {
+  const [row] = await overOutbox(database, (tx) =>
+    tx.$queryRawUnsafe<{ count: number; age: number | null }[]>(
+      `SELECT count(*)::int AS count, extract(epoch FROM now() - min(created_at))::float8 AS age FROM (SELECT created_at FROM outbox WHERE published_at IS NULL ORDER BY id LIMIT 10000) AS waiting`,
+    ),
   );
   return { count: row?.count ?? 0, seconds: row?.age ?? 0 };
 };
@@ -68,8 +74,10 @@ export const waitingRows = async (tx: Tx): Promise<{ count: number; seconds: num
  * made unsent again: whoever leads sends it once more, and it stands last. A relay that was just sending a still newer row of that key
  * sees the row below it unsent when it marks, and leaves its own unsent too, so that both go out again in their order.
  */
-export async function mark(tx: Tx, rows: readonly OutboxRow[]): Promise<number> {
-  if (rows.length === 0) return 0;
+export const mark = (database: Database, rows: readonly OutboxRow[]): Promise<number> =>
+  rows.length === 0 ? Promise.resolve(0) : overOutbox(database, (tx) => markIn(tx, rows));
+
+async function markIn(tx: Tx, rows: readonly OutboxRow[]): Promise<number> {
   // One at a time, and each in a new statement after it: what the other one did is seen.
   await tx.$executeRawUnsafe("SELECT pg_advisory_xact_lock(hashtext('baton_relay_mark'))");
   const marked = await tx.$queryRawUnsafe<{ id: string }[]>(

@@ -7,7 +7,7 @@ import type { Log } from '../run/log';
 import type { Part } from '../run/run';
 import { BlockedKeys } from './relay-blocked';
 import { Lead } from './relay-lead';
-import { headsOf, mark, orderKey, type OutboxRow, overOutbox, unpublished, waitingRows } from './relay-rows';
+import { headsOf, mark, orderKey, type OutboxRow, unpublished, waitingRows } from './relay-rows';
 
 export interface RelayOptions {
   readonly service: string;
@@ -119,7 +119,7 @@ export class OutboxRelay implements Part {
     await this.lead.keep();
     await this.maintain();
     const retried = await this.retryBlocked();
-    const rows = await this.options.database.untenanted((tx) => unpublished(tx, this.blocked.keys(), BATCH_MAX, BATCH_MAX_BYTES));
+    const rows = await unpublished(this.options.database, this.blocked.keys(), BATCH_MAX, BATCH_MAX_BYTES);
     return retried + (await this.deliver(rows));
   }
 
@@ -127,7 +127,7 @@ export class OutboxRelay implements Part {
   private async retryBlocked(): Promise<number> {
     const due = this.blocked.due();
     if (due.length === 0) return 0;
-    const heads = await overOutbox(this.options.database, (tx) => headsOf(tx, due));
+    const heads = await headsOf(this.options.database, due);
     const found = new Set(heads.map(orderKey));
     for (const key of due) if (!found.has(key)) this.blocked.free(key);
     let count = 0;
@@ -153,7 +153,7 @@ export class OutboxRelay implements Part {
       return first + (await this.deliver(rows.slice(half).filter((row) => !this.blocked.has(orderKey(row)))));
     }
     crashPoint('relay:published');
-    const repeats = await overOutbox(this.options.database, (tx) => mark(tx, rows));
+    const repeats = await mark(this.options.database, rows);
     crashPoint('relay:marked');
     if (repeats > 0) {
       this.repeated.inc(repeats);
@@ -185,7 +185,7 @@ export class OutboxRelay implements Part {
     const now = performance.now();
     if (this.measuredMs > 0 && now - this.measuredMs < MEASURE_EVERY_MS) return;
     this.measuredMs = now;
-    const { count, seconds } = await overOutbox(this.options.database, waitingRows);
+    const { count, seconds } = await waitingRows(this.options.database);
     this.waiting.set(count);
     this.oldest.set(seconds);
   }
