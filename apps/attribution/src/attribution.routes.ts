@@ -42,6 +42,7 @@ export function attributionRoutes({ stores, revise, keys }: RouteSettings): Rout
       return revise(tx, {
         namings: telling.map((click) => namingOf(click.tenantId, { clickId: click.clickId, visitorId: click.visitorId })),
         records,
+        stored: [...fresh, ...awaited],
       });
     }),
     on(IdentityLinked, async (events, tx) => {

@@ -5,10 +5,18 @@ export interface IdentifierKey {
   readonly identifier: string;
 }
 
+export interface NewIdentifier extends IdentifierKey {
+  readonly root: string;
+  readonly day: string | null;
+}
+
 /** Who is who: every identifier and the root of its person. What this store locks is what makes one person's decisions follow each other. */
 export interface PersonStore {
-  /** Makes identifiers known, each its own person at first. Gives those that were new. `day`: of a click, the day in its id. */
-  introduce(tx: Tx, identifiers: readonly (IdentifierKey & { readonly day: string | null })[]): Promise<IdentifierKey[]>;
+  /**
+   * Makes identifiers known. Gives those that were new: they have the given root, and until the transaction ends nobody else sees them; who makes
+   * one of them known as well waits for that end. `day`: of a click, the day in its id.
+   */
+  introduce(tx: Tx, identifiers: readonly NewIdentifier[]): Promise<IdentifierKey[]>;
   /**
    * Locks the persons of these identifiers until the transaction ends and gives each identifier's root. Whoever reads the persons' facts
    * in a later statement sees all that was committed about them, and nobody can add to them meanwhile.
@@ -22,10 +30,10 @@ export interface PersonStore {
 const LOCK_ROUNDS_MAX = 20;
 
 export class PostgresPersonStore implements PersonStore {
-  introduce(tx: Tx, identifiers: readonly (IdentifierKey & { readonly day: string | null })[]): Promise<IdentifierKey[]> {
+  introduce(tx: Tx, identifiers: readonly NewIdentifier[]): Promise<IdentifierKey[]> {
     return tx.$queryRawUnsafe(
       `INSERT INTO identifiers (tenant_id, identifier, root, day)
-       SELECT n."tenantId", n.identifier, n.identifier, n.day FROM jsonb_to_recordset($1::jsonb) AS n("tenantId" uuid, identifier text, day date)
+       SELECT n."tenantId", n.identifier, n.root, n.day FROM jsonb_to_recordset($1::jsonb) AS n("tenantId" uuid, identifier text, root text, day date)
        ORDER BY n."tenantId", n.identifier COLLATE "C"
        ON CONFLICT DO NOTHING RETURNING tenant_id AS "tenantId", identifier`,
       JSON.stringify(identifiers),
@@ -33,6 +41,7 @@ export class PostgresPersonStore implements PersonStore {
   }
 
   async lock(tx: Tx, identifiers: readonly IdentifierKey[]): Promise<(IdentifierKey & { readonly root: string })[]> {
+    if (identifiers.length === 0) return [];
     let found = await this.roots(tx, identifiers);
     for (let round = 0; round < LOCK_ROUNDS_MAX; round++) {
       await tx.$executeRawUnsafe('SAVEPOINT persons');

@@ -8,7 +8,7 @@ import { merge } from './domain/persons';
 import type { FactStore } from './fact.store';
 import { distinct } from './grouping';
 import { readKnown } from './known';
-import type { PersonStore } from './person.store';
+import type { IdentifierKey, PersonStore } from './person.store';
 import type { RecheckStore } from './recheck.store';
 
 export interface Stores {
@@ -25,6 +25,8 @@ export interface News {
   readonly namings: readonly Naming[];
   /** Records whose empty rows were waiting for them. */
   readonly records?: readonly RecordedClick[];
+  /** Named clicks that surely have a row: none need be left for them. */
+  readonly stored?: readonly ClickKey[];
 }
 
 export type Revise = (tx: Tx, news: News) => Promise<Outgoing[]>;
@@ -36,40 +38,31 @@ export type Revise = (tx: Tx, news: News) => Promise<Outgoing[]>;
  */
 export const revising =
   (stores: Stores, pendingMs: number): Revise =>
-  async (tx, { namings, records = [] }) => {
+  async (tx, news) => {
+    const { namings } = news;
     if (namings.length === 0) return [];
-    const changed = await join(stores, tx, namings, records);
-    await stores.attributions.holdCatalog(tx);
+    const changed = await join(stores, tx, news);
     const named = namings.flatMap((naming) => valuesOf(naming, EXTERNAL).map((externalId) => ({ tenantId: naming.tenantId, externalId })));
+    if (changed.length === 0 && named.length === 0) return [];
+    await stores.attributions.holdCatalog(tx);
     const rows = await stores.attributions.toDecide(tx, changed, named, pendingMs);
     return decide(stores, tx, rows);
   };
 
 /** Gives the persons whose clicks changed: all their conversions are open again. */
-async function join(
-  { clicks, persons }: Stores,
-  tx: Tx,
-  namings: readonly Naming[],
-  records: readonly RecordedClick[],
-): Promise<PersonKey[]> {
+async function join({ clicks, persons }: Stores, tx: Tx, { namings, records = [], stored = [] }: News): Promise<PersonKey[]> {
   const identifiers = distinct(
     namings.flatMap(({ tenantId, identifiers }) => identifiers.map((identifier) => ({ tenantId, identifier }))),
     keyOf,
   );
-  await clicks.expect(tx, identifiers.flatMap(clickKeyOf));
-  const fresh = new Set(
-    (
-      await persons.introduce(
-        tx,
-        identifiers.map((i) => ({ ...i, day: clickKeyOf(i)[0]?.day ?? null })),
-      )
-    ).map(keyOf),
+  const hasRow = new Set(stored.map(rowOf));
+  await clicks.expect(
+    tx,
+    identifiers.flatMap(clickKeyOf).filter((click) => !hasRow.has(rowOf(click))),
   );
-  const before = new Map((await persons.lock(tx, identifiers)).map((i) => [keyOf(i), keyOf({ tenantId: i.tenantId, identifier: i.root })]));
-  const { moves, roots } = merge(
-    namings.map(({ tenantId, identifiers }) => identifiers.map((identifier) => keyOf({ tenantId, identifier }))),
-    before,
-  );
+  const named = namings.map(({ tenantId, identifiers }) => identifiers.map((identifier) => keyOf({ tenantId, identifier })));
+  const { before, fresh } = await introduce(persons, tx, identifiers, merge(named, new Map()).roots);
+  const { moves, roots } = merge(named, before);
   await persons.move(
     tx,
     [...moves].map(([from, to]) => ({ tenantId: tenantOf(from), root: restOf(from), newRoot: restOf(to) })),
@@ -81,6 +74,31 @@ async function join(
   );
   for (const root of joined(before, roots, fresh)) changed.add(root);
   return [...changed].map((root) => ({ tenantId: tenantOf(root), root: restOf(root) }));
+}
+
+/**
+ * Makes identifiers known and gives their present roots, locked. Those that were new (`fresh`) got theirs as if nothing of the batch had been known, so
+ * that most stand where they belong at once. Nobody else sees them yet, so they need no lock.
+ */
+async function introduce(
+  persons: PersonStore,
+  tx: Tx,
+  identifiers: readonly IdentifierKey[],
+  proposed: ReadonlyMap<string, string>,
+): Promise<{ readonly before: ReadonlyMap<string, string>; readonly fresh: ReadonlySet<string> }> {
+  const rootOf = (key: string): string => proposed.get(key) as string;
+  const introduced = await persons.introduce(
+    tx,
+    identifiers.map((i) => ({ ...i, root: restOf(rootOf(keyOf(i))), day: clickKeyOf(i)[0]?.day ?? null })),
+  );
+  const fresh = new Set(introduced.map(keyOf));
+  const locked = await persons.lock(
+    tx,
+    identifiers.filter((i) => !fresh.has(keyOf(i))),
+  );
+  const before = new Map(locked.map((i) => [keyOf(i), keyOf({ tenantId: i.tenantId, identifier: i.root })]));
+  for (const key of fresh) before.set(key, rootOf(key));
+  return { before, fresh };
 }
 
 /** Persons that were put together from two known ones, or that a click came to. One that only got a new name stays as it is. */
@@ -157,22 +175,23 @@ function tiesOf(namings: readonly Naming[]): (ClickKey & { customerIds: string[]
     const customerIds = valuesOf(naming, CUSTOMER);
     if (customerIds.length === 0) continue;
     for (const click of naming.identifiers.flatMap((identifier) => clickKeyOf({ tenantId: naming.tenantId, identifier }))) {
-      const tie = ties.get(`${click.tenantId} ${click.clickId}`) ?? { ...click, customerIds: [] };
+      const tie = ties.get(rowOf(click)) ?? { ...click, customerIds: [] };
       tie.customerIds = [...new Set([...tie.customerIds, ...customerIds])];
-      ties.set(`${click.tenantId} ${click.clickId}`, tie);
+      ties.set(rowOf(click), tie);
     }
   }
   return [...ties.values()];
 }
 
-function clickKeyOf({ tenantId, identifier }: { readonly tenantId: string; readonly identifier: string }): ClickKey[] {
+function clickKeyOf({ tenantId, identifier }: IdentifierKey): ClickKey[] {
   if (!identifier.startsWith(CLICK)) return [];
   const clickId = identifier.slice(CLICK.length);
   const id = peekClickId(clickId);
   return id ? [{ tenantId, day: dayOf(id), clickId }] : [];
 }
 
+const rowOf = ({ tenantId, clickId }: ClickKey): string => `${tenantId} ${clickId}`;
 /** A tenant id is 36 characters: identifiers of two tenants never meet. */
-const keyOf = ({ tenantId, identifier }: { readonly tenantId: string; readonly identifier: string }): string => `${tenantId} ${identifier}`;
+const keyOf = ({ tenantId, identifier }: IdentifierKey): string => `${tenantId} ${identifier}`;
 const tenantOf = (key: string): string => key.slice(0, 36);
 const restOf = (key: string): string => key.slice(37);

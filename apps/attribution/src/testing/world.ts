@@ -20,7 +20,7 @@ export interface World {
 
 /** One replica's handlers on a pool of its own. */
 export function world(url: string, stores: Stores, pendingMs: number): World {
-  const database = openDatabase({ url, poolMax: 8, log });
+  const database = openDatabase({ url, poolMax: 8, log, pipelined: true, joinsByIndex: true });
   const revise = revising(stores, pendingMs);
   const routes = attributionRoutes({ stores, revise, keys: KEYS });
   const sweep = new RecheckSweep({ database, stores, revise, writeOutbox, committed: () => undefined, log });

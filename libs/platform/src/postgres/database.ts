@@ -22,6 +22,8 @@ export interface DatabaseOptions<T extends Tx> {
   readonly createClient?: (adapter: PrismaPg) => TransactingClient<T>;
   /** Without Prisma in between, statements asked for together in one round trip: for SQL on a hot path. */
   readonly pipelined?: boolean;
+  /** Beside `pipelined`: joins look up row by row, through an index. For consumers: one side of each of their joins is a batch. */
+  readonly joinsByIndex?: boolean;
   /** Longest that one statement may run. */
   readonly statementTimeoutMs?: number;
 }
@@ -61,7 +63,7 @@ interface Way<T extends Tx> {
 }
 
 function pipelined<T extends Tx>({ log, ...options }: DatabaseOptions<T>): Way<T> {
-  const client = new PipelinedClient(settingsOf(options), log);
+  const client = new PipelinedClient(settingsOf(options), log, options.joinsByIndex);
   return {
     transaction: (tenantIds, work) =>
       client.$transaction(work as (tx: Tx) => ReturnType<typeof work>, async (tx) => tenantIds && setTenants(tx, tenantIds)),

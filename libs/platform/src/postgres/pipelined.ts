@@ -22,14 +22,17 @@ types.setTypeParser(INT8, BigInt);
 export class PipelinedClient {
   private readonly pool: Pool;
 
+  /** `joinsByIndex` as in `DatabaseOptions`. */
   constructor(
     settings: PoolSettings,
     private readonly log: Log,
+    joinsByIndex = false,
   ) {
+    const planning = joinsByIndex ? `${ONE_PLAN}; ${JOINS_BY_INDEX}` : ONE_PLAN;
     this.pool = new Pool({ ...settings, Client: Connection, types, pipeline: true } as never);
     this.pool.on('error', this.lost);
     // Sent ahead of what the connection is made for; one that fails at it fails at that as well.
-    this.pool.on('connect', (client) => void client.query(ONE_PLAN).catch(() => undefined));
+    this.pool.on('connect', (client) => void client.query(planning).catch(() => undefined));
   }
 
   async $queryRawUnsafe<R>(sql: string, ...values: unknown[]): Promise<R> {
@@ -76,6 +79,9 @@ export class PipelinedClient {
  * to be cheaper: it guesses by the figures of the hour, and a plan over the outbox's partitions costs three times what running it does.
  */
 const ONE_PLAN = 'SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off';
+
+/** What was planned while a table was empty would read all of it for each batch, until somebody analyses it. */
+const JOINS_BY_INDEX = 'SET enable_hashjoin = off; SET enable_mergejoin = off';
 
 const nothing = (): Promise<void> => Promise.resolve();
 
