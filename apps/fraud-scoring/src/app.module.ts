@@ -16,7 +16,7 @@ import { MonthSweep } from './sweep';
 
 export function compose({ service, env, log, fatal }: Context<Env>): Composition {
   const kafka = connectKafka({ brokers: env.KAFKA_BROKERS.split(','), clientId: service, prefix: env.TOPIC_PREFIX, log, security: env });
-  const database = openDatabase({ url: env.DATABASE_URL, poolMax: env.DATABASE_POOL_MAX, log });
+  const database = openDatabase({ url: env.DATABASE_URL, poolMax: env.DATABASE_POOL_MAX, log, pipelined: true, joinsByIndex: true });
   const producer = new BoundedProducer({ kafka });
   const relay = new OutboxRelay({ service, url: env.DATABASE_URL, database, producer, log });
   const clicks = new PostgresClickStore();

@@ -225,6 +225,24 @@ describe.each([false, true])('the Postgres half of the runtime (pipelined: %s)',
   });
 
   if (pipelined)
+    it('joins a batch to its table by index where that is asked for, also where the table is empty as far as is known', async () => {
+      const nodes = async (joinsByIndex: boolean): Promise<string> => {
+        const database = openDatabase({ url: db.worker, poolMax: 1, log, pipelined, joinsByIndex });
+        closing.push(() => database.close());
+        const plan = await database.untenanted((tx) =>
+          tx.$queryRawUnsafe<Record<string, string>[]>(
+            'EXPLAIN SELECT c.data FROM jsonb_to_recordset($1::jsonb) AS r(tenant uuid, id uuid) JOIN catalog_entities c ON c.tenant_id = r.tenant AND c.id = r.id',
+            '[]',
+          ),
+        );
+        return plan.map((row) => row['QUERY PLAN']).join('\n');
+      };
+      // The test could not fail where the planner does so by itself.
+      expect(await nodes(false)).toContain('Hash Join');
+      expect(await nodes(true)).toMatch(/Nested Loop[^]*Index Cond/);
+    });
+
+  if (pipelined)
     it('plans a prepared statement once, and by index, also where the figures speak against it', async () => {
       const database = openDatabase({ url: db.worker, poolMax: 1, log, pipelined });
       closing.push(() => database.close());
