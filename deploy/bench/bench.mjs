@@ -8,6 +8,7 @@ import { parseOptions } from './options.mjs';
 const BENCHES = {
   redirect: () => import('./redirect.mjs'),
   ingest: () => import('./ingest.mjs'),
+  clicks: () => import('./clicks.mjs'),
 };
 
 /** What every bench takes; a bench adds its own. */

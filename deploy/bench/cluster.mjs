@@ -53,6 +53,11 @@ export async function startCluster({ brokers, run }) {
         await pause(POLL_MS);
       }
     },
+    /** How many messages of a topic a consumer group has committed. */
+    async committedBy(groupId, topic) {
+      const [{ partitions }] = await admin.fetchOffsets({ groupId, topics: [topic] });
+      return partitions.reduce((sum, { offset }) => sum + Math.max(Number(offset), 0), 0);
+    },
     /** Waits for so many; gives how many there are, which may be fewer after the deadline. */
     async grownTo(topic, count, deadlineMs) {
       const deadline = Date.now() + deadlineMs;

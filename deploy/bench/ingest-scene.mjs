@@ -7,6 +7,7 @@ import { ensureStores } from '../local/infra.mjs';
 import { pause } from '../local/processes.mjs';
 import { ROOT } from '../local/settings.mjs';
 import { startCluster } from './cluster.mjs';
+import { startDatabase } from './database.mjs';
 import { CLICK_ID_KEYS, entitiesOf, publishAccounts } from './ingest-catalog.mjs';
 import { startLoad } from './load.mjs';
 import { startServer } from './processes.mjs';
@@ -15,11 +16,8 @@ import { runFolder } from './scene.mjs';
 
 const require = createRequire(import.meta.url);
 const { TOPICS } = require('@baton/contracts');
-const { bootstrapDatabases, dropDatabases, migrate } = require('@baton/platform');
-const { Client } = require('pg');
 
 const MAIN = join(ROOT, 'apps/conversion-ingest/dist/main.js');
-const MIGRATIONS = join(ROOT, 'apps/conversion-ingest/prisma');
 const KNOWN_WITHIN_MS = 60_000;
 const SENT_WITHIN_MS = 120_000;
 const POLL_MS = 50;
@@ -34,7 +32,7 @@ export async function setIngestScene({ run, accounts: count, flags = [], env = {
   const stores = await ensureStores().catch((error) => fail(error.message));
   const folder = runFolder(run);
   const cluster = await startCluster({ brokers: stores.KAFKA_BROKERS, run });
-  const database = await startDatabase({ run, stores });
+  const database = await startDatabase({ run, stores, service: 'conversion-ingest' });
   const accounts = await publishAccounts({ count, send: (topic, messages) => cluster.send(topic, messages) });
   const ours = await startOurs({ run, folder, flags, cluster, stores, database, env, accounts });
   const load = await startLoad({
@@ -51,32 +49,6 @@ export async function setIngestScene({ run, accounts: count, flags = [], env = {
     async () => (await database.count('catalog_entities')) >= entitiesOf(count),
   );
   return scene;
-}
-
-async function startDatabase({ run, stores }) {
-  const databasePrefix = `bench${randomBytes(3).toString('hex')}_`;
-  const options = {
-    adminUrl: stores.POSTGRES_ADMIN_URL,
-    databasePrefix,
-    password: stores.DATABASE_PASSWORD,
-    services: ['conversion-ingest'],
-  };
-  run.later(() => dropDatabases(options));
-  const urls = (await bootstrapDatabases(options)).get('conversion-ingest');
-  await migrate({ ownerUrl: urls.owner, folder: MIGRATIONS });
-  const adminUrl = new URL(stores.POSTGRES_ADMIN_URL);
-  adminUrl.pathname = `/${urls.database}`;
-  const admin = new Client({ connectionString: adminUrl.toString() });
-  admin.on('error', () => {});
-  await admin.connect();
-  run.later(() => admin.end());
-  return {
-    urls,
-    adminUrl: adminUrl.toString(),
-    query: async (sql, values) => (await admin.query(sql, values)).rows,
-    /** Rows of a table, where `condition` holds. */
-    count: async (table, condition = 'true') => (await admin.query(`SELECT count(*)::int AS n FROM ${table} WHERE ${condition}`)).rows[0].n,
-  };
 }
 
 const startOurs = ({ run, folder, flags, cluster, stores, database, env, accounts }) =>
